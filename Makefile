@@ -1,0 +1,68 @@
+# Thin lines over the programs. `make help` lists the commands.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+ARCHIVE := model_store/refund_classifier.mar
+ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json handler/*.py handler/*.yaml export/*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve stop batch export test test-all check fix train samples token
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: serve ## everything: environment, archive, service, then classify INBOX into RESULTS_DB
+	@$(BIN)/batch-client run
+
+serve: $(ARCHIVE) ## start TorchServe in the background, or bring it up to date
+	@$(BIN)/python -m serving start
+
+stop: ## stop TorchServe and all that belongs to it
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m serving stop; else echo "TorchServe not running"; fi
+
+batch: .venv/.run ## classify INBOX with the running service
+	@$(BIN)/batch-client run
+
+export: $(ARCHIVE) ## build the model archive
+
+token: ## print the inference token of the running service (use: make -s token)
+	@$(BIN)/python -m serving token
+
+test: .venv/.dev $(ARCHIVE) ## the tests: unit, handler, archive, serving, docs
+	$(BIN)/python -m pytest --durations=20
+
+test-all: test ## all tests
+
+check: .venv/.dev ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: .venv/.dev ## lint and format, changing files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: .venv/.training ## train on DATA=FOLDER (parquet files) into model/
+	$(BIN)/python -m training --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
+
+samples: .venv/.dev ## draw samples/ again
+	$(BIN)/python -m tools.draw_samples
+
+$(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
+	@$(BIN)/python -m export build
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python requirements/serving.txt requirements/batch.txt requirements/constraints.txt pyproject.toml
+	@echo "installing into .venv (the first time takes a few minutes)"
+	@$(BIN)/python -m tools.install serving batch
+	@touch $@
+
+.venv/.training: .venv/.run requirements/training.txt
+	@$(BIN)/python -m tools.install training
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt
+	@$(BIN)/python -m tools.install dev
+	@touch $@

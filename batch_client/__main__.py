@@ -1,0 +1,6 @@
+"""Entry point of ``python -m batch_client``."""
+
+from batch_client.cli import app
+
+if __name__ == "__main__":
+    app()

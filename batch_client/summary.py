@@ -1,0 +1,92 @@
+"""What a person reads after a run, and what a program reads."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from batch_client.run import Outcome
+from results import photos, runs
+from results.database import Database
+
+_FAILURES_SHOWN = 20
+
+
+def report_of_run(database: Database, run: int) -> dict[str, Any] | None:
+    """Return the columns of a run and its ``failures``; None if there is no such run."""
+    with database.reading() as connection:
+        row = runs.find_run(connection, run)
+        if row is None:
+            return None
+        return {**row, "failures": photos.failures_of_run(connection, run)}
+
+
+def print_summary(console: Console, database: Database, outcome: Outcome) -> None:
+    """Print what the returns team wants to know at 8 AM."""
+    with database.reading() as connection:
+        by_class = photos.counts_of_source(connection, outcome.source)
+        failures = photos.failures_of_run(connection, outcome.run)
+    if by_class:
+        console.print(_table_of_classes(by_class))
+    print_failures(console, failures)
+    counts = outcome.counts
+    console.print(
+        f"run {outcome.run}: found {counts.found} = classified {counts.classified} + known {counts.known} "
+        f"+ failed {counts.failed} + left {counts.left}"
+    )
+    rate = f", {outcome.sent / outcome.seconds:.0f} photos per second" if outcome.sent else ", nothing to send"
+    console.print(f"{outcome.seconds:.1f} s{rate}; results in {escape(database.location)}")
+    if outcome.message:
+        console.print(f"[bold red]stopped early:[/] {escape(outcome.message)}")
+    console.print(f"exit code {outcome.exit_code:d} ({_MEANING[outcome.exit_code]})")
+
+
+_MEANING = {
+    0: "every photo is classified or known",
+    3: "the service is away; the photos left are taken up by the next run",
+    4: "finished, some photos newly failed",
+}
+
+
+def print_failures(console: Console, failures: list[dict[str, Any]]) -> None:
+    """List failed photos with their reasons, not more than fit a screen."""
+    if not failures:
+        return
+    table = Table(title=f"{len(failures)} failed", title_justify="left", title_style="bold red")
+    table.add_column("photo", overflow="fold")
+    table.add_column("code")
+    table.add_column("reason")
+    for failure in failures[:_FAILURES_SHOWN]:
+        table.add_row(escape(failure["filename"]), failure["code"], escape(failure["message"]))
+    console.print(table)
+    if len(failures) > _FAILURES_SHOWN:
+        console.print(f"and {len(failures) - _FAILURES_SHOWN} more: see table photos, status 'failed'")
+
+
+def print_runs(console: Console, rows: list[dict[str, Any]]) -> None:
+    """List runs, newest first."""
+    table = Table()
+    for name in ("run", "started", "status", "code", "found", "classified", "known", "failed", "left", "source"):
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold")
+    for row in rows:
+        cells = (row["id"], row["started_at"][:19], row["status"], row["exit_code"], *(row[n] for n in _COUNTS))
+        table.add_row(*("" if cell is None else str(cell) for cell in cells), escape(row["source"]))
+    console.print(table)
+
+
+_COUNTS = ("found", "classified", "known", "failed", "left")
+_NUMBERS = frozenset({"run", "code", *_COUNTS})
+
+
+def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:
+    table = Table(title="photos of this folder by category", title_justify="left", show_footer=True)
+    total = {name: sum(entry[name] for entry in by_class) for name in ("accept", "review")}
+    table.add_column("category", "all")
+    for name in ("accept", "review"):
+        table.add_column(name, str(total[name]), justify="right")
+    table.add_column("photos", str(sum(total.values())), justify="right")
+    for entry in by_class:
+        photos_of_class = entry["accept"] + entry["review"]
+        table.add_row(entry["predicted_class"], str(entry["accept"]), str(entry["review"]), str(photos_of_class))
+    return table

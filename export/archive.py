@@ -1,0 +1,95 @@
+"""Pack handler, graph and contract into a ``.mar``."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import handler
+from export.graph import load_network, write_graph
+from export.verify import verify
+from handler import contract as contracts
+
+MODEL_NAME = "refund_classifier"
+ARCHIVE_NAME = f"{MODEL_NAME}.mar"
+_HANDLER_FOLDER = Path(handler.__file__).parent
+_HANDLER_FILE = _HANDLER_FOLDER / "image_handler.py"
+_MODEL_CONFIG = _HANDLER_FOLDER / "model-config.yaml"
+
+
+def build(model_folder: Path, store: Path) -> Path:
+    """Build the archive of a model, load it in a clean process, and only then put it into the store.
+
+    Args:
+        model_folder: holds ``checkpoint.safetensors`` and ``contract.json``.
+        store: where ``refund_classifier.mar`` goes; an older one is replaced in one step.
+
+    Raises:
+        FileNotFoundError, ValueError: checkpoint or contract is missing or does not fit the other.
+        RuntimeError: the archive does not load or does not answer as the checkpoint does.
+    """
+    contract = contracts.load(model_folder)
+    network = load_network(model_folder, contract)
+    store.mkdir(parents=True, exist_ok=True)
+    # Inside the store, so that the last step is a rename on one file system.
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=store) as temporary:
+        work = Path(temporary)
+        staging = work / "staging"
+        shutil.copytree(
+            _HANDLER_FOLDER, staging / "handler", ignore=shutil.ignore_patterns("__pycache__", _MODEL_CONFIG.name)
+        )
+        shutil.copyfile(model_folder / contracts.FILE_NAME, staging / contracts.FILE_NAME)
+        write_graph(network, contract, staging)
+        archive = _run_archiver(staging, work, contract.model_version)
+        verify(archive, network, contract)
+        return archive.replace(store / ARCHIVE_NAME)
+
+
+def _run_archiver(staging: Path, work: Path, version: str) -> Path:
+    """Run torch-model-archiver; it works in ``TMPDIR/<model name>``, so two builds must not share that."""
+    scratch = work / "scratch"
+    scratch.mkdir()
+    command = [
+        *(sys.executable, "-m", "model_archiver.model_packaging"),
+        *("--model-name", MODEL_NAME, "--version", version),
+        *("--handler", str(_HANDLER_FILE), "--config-file", str(_MODEL_CONFIG)),
+        *("--extra-files", str(staging), "--export-path", str(work), "--force"),
+    ]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"torch-model-archiver failed:\n{done.stdout}{done.stderr}")
+    return work / ARCHIVE_NAME
+
+
+def describe(archive: Path) -> dict[str, Any]:
+    """Say what an archive holds: versions, classes, size, and its files.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no model archive of ours.
+    """
+    if not archive.is_file():
+        raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
+            contract = contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
+            names = sorted(packed.namelist())
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{archive} is no model archive of this project: {error}") from error
+    return {
+        "model_name": manifest["model"]["modelName"],
+        "model_version": contract.model_version,
+        "contract_version": contract.contract_version,
+        "created": manifest["createdOn"],
+        "bytes": archive.stat().st_size,
+        "input_size": contract.input_size,
+        "classes": list(contract.classes),
+        "files": [name for name in names if not name.endswith("/")],
+    }

@@ -1,0 +1,38 @@
+"""``python -m export``: build an archive, and say what one holds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from export import archive
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Pack the model for TorchServe.")
+_STORE = Path("model_store")
+
+
+@app.command()
+def build(
+    model: Annotated[Path, typer.Option(help="Folder with checkpoint.safetensors and contract.json.")] = Path("model"),
+    store: Annotated[Path, typer.Option(help="Folder that the archive goes to.")] = _STORE,
+) -> None:
+    """Build refund_classifier.mar and verify it in a clean process."""
+    try:
+        path = archive.build(model, store)
+    except (FileNotFoundError, ValueError, RuntimeError) as error:
+        raise SystemExit(f"export: {error}") from error
+    described = archive.describe(path)
+    typer.echo(
+        f"built {path}: model {described['model_version']}, {described['bytes'] / 1e6:.1f} MB, "
+        "verified against the checkpoint in a clean process"
+    )
+
+
+@app.command()
+def describe(path: Annotated[Path, typer.Argument(help="The archive.")] = _STORE / archive.ARCHIVE_NAME) -> None:
+    """Print what an archive holds, as JSON."""
+    try:
+        typer.echo(json.dumps(archive.describe(path), indent=2))
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"export: {error}") from error

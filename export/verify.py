@@ -1,0 +1,61 @@
+"""Does an archive, alone, answer as its checkpoint does?"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from export.graph import reference_logits
+from handler.contract import Contract
+from handler.network import ServedNetwork
+from handler.postprocess import postprocess
+
+_CLEAN_PROCESS = Path(__file__).parent / "clean_process.py"
+_PHOTOS = 8
+# Float16 storage and another order of sums move a probability by less than a thousandth.
+_TOLERANCE = 0.005
+
+
+def verify(archive: Path, network: ServedNetwork, contract: Contract) -> None:
+    """Unpack an archive elsewhere, load it where nothing of this repository can be imported, and compare.
+
+    Args:
+        archive: the ``.mar``.
+        network: its checkpoint, as it is served.
+        contract: its contract.
+
+    Raises:
+        RuntimeError: it does not load, or answers otherwise; the message holds both sides.
+    """
+    photos = _golden_photos(contract.input_size)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder / "archive")
+        np.save(folder / "photos.npy", photos)
+        done = subprocess.run(
+            [sys.executable, "-I", str(_CLEAN_PROCESS), str(folder / "archive"), str(folder / "photos.npy")],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"the archive does not load in a clean process:\n{done.stderr}")
+    served = json.loads(done.stdout)
+    expected = postprocess(reference_logits(network, photos), contract)
+    for position, (ours, theirs) in enumerate(zip(expected, served, strict=True)):
+        difference = abs(ours["confidence"] - theirs["confidence"])
+        if difference > _TOLERANCE:
+            raise RuntimeError(f"golden photo {position}: the checkpoint says {ours}, the archive says {theirs}")
+
+
+def _golden_photos(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return smooth random colour fields, uint8 [8, side, side, 3], the same ones each time."""
+    random = np.random.default_rng(27)
+    coarse = random.integers(0, 256, (_PHOTOS, 7, 7, 3))
+    repeated = np.kron(coarse, np.ones((1, side // 7 + 1, side // 7 + 1, 1)))
+    return repeated[:, :side, :side].astype(np.uint8)

@@ -1,0 +1,104 @@
+"""From the photos of one request to its response."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from handler.contract import Contract
+from handler.decode import Limits, decode
+from handler.errors import PhotoError
+from handler.explain import explanation, heatmap_of, overlay
+from handler.postprocess import postprocess
+from handler.preprocess import preprocess
+from handler.request import EncodedPhoto, Request
+from handler.response import (
+    PNG,
+    Response,
+    error_entry,
+    error_response,
+    internal_error_response,
+    json_response,
+)
+
+log = logging.getLogger("handler")
+
+
+@dataclass
+class PhotoInWork:
+    """One photo on its way through the handler.
+
+    Attributes:
+        encoded: as it arrived.
+        image: decoded, mode RGB; kept only where an overlay will be drawn on it.
+        pixels: uint8 [H, W, 3] for the network; None when the photo cannot be classified.
+        error: why not; None with no pixels means a fault of ours.
+        logits: float32 [C + 1], once the network ran.
+        maps: float32 [C + 1, h, w], likewise.
+    """
+
+    encoded: EncodedPhoto
+    keep_image: bool
+    image: Image.Image | None = None
+    pixels: NDArray[np.uint8] | None = None
+    error: PhotoError | None = None
+    logits: NDArray[np.float32] | None = None
+    maps: NDArray[np.float32] | None = None
+
+
+def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWork:
+    """Decode and preprocess one photo in place; whatever goes wrong stays with it."""
+    try:
+        image = decode(photo.encoded.data, limits)
+        photo.pixels = preprocess(image, contract.input_size)
+        photo.image = image if photo.keep_image else None
+    except PhotoError as error:
+        photo.error = error
+    except Exception:
+        log.exception("a photo could not be prepared")
+    return photo
+
+
+@dataclass
+class RowAnswers:
+    """The photos of one request and the response they add up to."""
+
+    request: Request
+    photos: list[PhotoInWork] = field(init=False)
+
+    def __post_init__(self) -> None:
+        keep_image = self.request.purpose == "explain" and self.request.wants_png
+        self.photos = [PhotoInWork(encoded, keep_image) for encoded in self.request.photos]
+
+    def response(self, contract: Contract) -> Response:
+        """Build the response: the photo's own status for one photo, 200 and a list for several."""
+        if len(self.photos) > 1:
+            entries = [{"field": photo.encoded.field, **self._entry(photo, contract)} for photo in self.photos]
+            return json_response({"predictions": entries})
+        photo = self.photos[0]
+        if photo.error is not None:
+            return error_response(photo.error)
+        if photo.logits is None:
+            return internal_error_response()
+        if photo.image is not None:
+            return Response(200, overlay(photo.image, _heatmap(photo)), PNG)
+        return json_response(self._entry(photo, contract))
+
+    def _entry(self, photo: PhotoInWork, contract: Contract) -> dict[str, Any]:
+        if photo.error is not None:
+            return error_entry(photo.error.code, photo.error.message)
+        if photo.logits is None:
+            return error_entry("internal_error", "The service failed on this photo. Try again later.")
+        answer = postprocess(photo.logits[np.newaxis], contract)[0]
+        if self.request.purpose == "explain":
+            return explanation(answer, _heatmap(photo))
+        return answer
+
+
+def _heatmap(photo: PhotoInWork) -> NDArray[np.float32]:
+    """Return the heat map of the predicted class."""
+    assert photo.logits is not None and photo.maps is not None
+    return heatmap_of(photo.maps[int(np.argmax(photo.logits[:-1]))])

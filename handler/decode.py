@@ -1,0 +1,139 @@
+"""Photo bytes to an upright RGB image, or a clear refusal."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageOps
+
+from handler.errors import PhotoError
+
+pillow_heif.register_heif_opener(thumbnails=False)
+# decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
+Image.MAX_IMAGE_PIXELS = None
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a photo may cost, and the least it must show.
+
+    Attributes:
+        max_bytes: encoded size.
+        max_pixels: width times height.
+        min_side: width and height, pixels.
+    """
+
+    max_bytes: int
+    max_pixels: int
+    min_side: int
+
+
+def decode(data: bytes | bytearray | memoryview, limits: Limits) -> Image.Image:
+    """Decode one photo: upright, first frame, alpha over white.
+
+    Args:
+        data: the encoded photo. The format is told by the bytes, never by a name or a header.
+        limits: refused above these.
+
+    Returns:
+        Image of mode RGB, of the size that its EXIF orientation shows.
+
+    Raises:
+        PhotoError: 400 ``empty_body``, ``not_an_image``, ``truncated_image``; 413 ``too_many_bytes``,
+            ``too_many_pixels``; 415 ``unsupported_format``; 422 ``bad_shape``.
+    """
+    if len(data) == 0:
+        raise PhotoError(400, "empty_body", "The request carries no bytes. Send the photo as the request body.")
+    if len(data) > limits.max_bytes:
+        raise PhotoError(
+            413,
+            "too_many_bytes",
+            f"The photo has {len(data)} bytes, the limit is {limits.max_bytes}. Send a smaller JPEG.",
+        )
+    if not _has_photo_signature(bytes(data[:16])):
+        raise PhotoError(
+            415, "unsupported_format", "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
+        )
+    image = _open(data)
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise PhotoError(
+            413,
+            "too_many_pixels",
+            f"The photo has {width} x {height} pixels, the limit is {limits.max_pixels}. Send a smaller photo.",
+        )
+    if min(width, height) < limits.min_side:
+        raise PhotoError(
+            422,
+            "bad_shape",
+            f"The photo has {width} x {height} pixels; nothing is recognised below {limits.min_side} a side.",
+        )
+    return _to_rgb(_load(image))
+
+
+def _has_photo_signature(head: bytes) -> bool:
+    """Tell from the first 16 bytes whether this is one of the formats we read."""
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF87a", b"GIF89a")):
+        return True
+    if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+def _open(data: bytes | bytearray | memoryview) -> Image.Image:
+    """Read the header only."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is not the sender's concern
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except MemoryError:
+        raise
+    except Exception:  # a hostile header makes Pillow's parsers raise nearly anything
+        raise PhotoError(
+            400, "not_an_image", "The file starts like a photo but its header cannot be read. Export it again."
+        ) from None
+
+
+def _load(image: Image.Image) -> Image.Image:
+    """Decode every row, then turn the picture upright."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:  # as above: any decoder, any exception
+        raise PhotoError(
+            400,
+            "truncated_image",
+            "The photo breaks off or is damaged, so it was not classified. Send the complete file again.",
+        ) from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB; where Pillow's own conversion would clip or drop alpha, do it right."""
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        image = _sixteen_bit_to_grey(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _sixteen_bit_to_grey(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits. Pillow's convert() clips at 255 instead, which turns a photo white."""
+    values = np.asarray(image)
+    if values.size == 0 or values.min() < 0 or values.max() > 65535 or image.mode == "F":
+        raise PhotoError(
+            415, "unsupported_format", "Pixels of 32 bits have no defined brightness here. Save with 8 or 16 bits."
+        )
+    return Image.fromarray((values.astype(np.uint32) // 257).astype(np.uint8), mode="L")

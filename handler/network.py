@@ -1,0 +1,100 @@
+"""ResNet-18, with the parameter names of torchvision's, and without needing torchvision.
+
+The one definition for training, for export and for serving with torch: the serving side must run where
+torchvision is not installed. ``tests/unit/test_network.py`` holds it against torchvision's own.
+
+Source: He et al., Deep Residual Learning for Image Recognition, 2015, table 1, 18-layer column.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [N, inputs, H, W] to float [N, outputs, H / stride, W / stride]."""
+        out = torch.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return torch.relu(out + self.downsample(x))
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 for RGB photos of any size from 32 pixels up.
+
+    Args:
+        outputs: logits per photo.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = _stage(64, 64, 1)
+        self.layer2 = _stage(64, 128, 2)
+        self.layer3 = _stage(128, 256, 2)
+        self.layer4 = _stage(256, 512, 2)
+        self.fc = nn.Linear(512, outputs)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map normalised float [N, 3, H, W] to the last stage's activations, float [N, 512, H / 32, W / 32]."""
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        result: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return result
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised float [N, 3, H, W] to logits, float [N, outputs]."""
+        logits: Tensor = self.fc(self.features(x).mean(dim=(2, 3)))
+        return logits
+
+
+class ServedNetwork(nn.Module):
+    """The network as it is served: bytes in, logits and class activation maps out.
+
+    Args:
+        network: a trained network.
+        mean: per channel, RGB, on [0, 1].
+        std: likewise.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, network: ResNet18, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("scale", 1 / (255 * torch.tensor(std)).reshape(1, 3, 1, 1))
+        self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).reshape(1, 3, 1, 1))
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify uint8 [N, H, W, 3], RGB.
+
+        Returns:
+            logits, float32 [N, outputs], and the class activation maps, float32 [N, outputs, H / 32, W / 32],
+            whose mean over the places is the logit less its bias.
+            Source: Zhou et al., Learning Deep Features for Discriminative Localization, 2016, equation 2.
+        """
+        x = photos.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
+        features = self.network.features(x)
+        logits = self.network.fc(features.mean(dim=(2, 3)))
+        maps = torch.einsum("nchw,kc->nkhw", features, self.network.fc.weight)
+        return logits, maps
+
+
+def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))

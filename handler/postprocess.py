@@ -1,0 +1,56 @@
+"""Logits to an answer: calibrated probabilities and a decision."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handler.contract import Contract
+
+TOP = 3
+_DIGITS = 6  # of probabilities in answers; far below what calibration means
+
+
+def postprocess(logits: NDArray[np.float32], contract: Contract) -> list[dict[str, Any]]:
+    """Turn logits into the answers of the prediction API.
+
+    Args:
+        logits: float32 [N, C + 1], the outlier logit last.
+        contract: temperature, thresholds and names.
+
+    Returns:
+        One answer a row: ``predicted_class``, ``confidence``, ``decision``, ``reason`` (exactly when the
+        decision is ``review``), ``top``, ``model_version``, ``contract_version``.
+    """
+    scaled = logits.astype(np.float64) / contract.temperature
+    probabilities = _softmax(scaled[:, :-1])
+    outliers = _softmax(scaled)[:, -1]
+    return [_answer(row, float(outlier), contract) for row, outlier in zip(probabilities, outliers, strict=True)]
+
+
+def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    exponentials = np.exp(x - x.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def _answer(probabilities: NDArray[np.float64], outlier: float, contract: Contract) -> dict[str, Any]:
+    best = np.argsort(-probabilities, kind="stable")[:TOP]
+    top = [{"class": contract.classes[i], "probability": round(float(probabilities[i]), _DIGITS)} for i in best]
+    reason = _reason_to_review(float(probabilities[best[0]]), outlier, contract)
+    return {
+        "predicted_class": top[0]["class"],
+        "confidence": top[0]["probability"],
+        **({"decision": "review", "reason": reason} if reason else {"decision": "accept"}),
+        "top": top,
+        "model_version": contract.model_version,
+        "contract_version": contract.contract_version,
+    }
+
+
+def _reason_to_review(confidence: float, outlier: float, contract: Contract) -> str | None:
+    if outlier >= contract.unknown_threshold:
+        return "unknown_item"
+    if confidence < contract.accept_threshold:
+        return "low_confidence"
+    return None

@@ -1,0 +1,80 @@
+"""One row of a server batch: what does its sender want?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from handler.errors import PhotoError
+
+Purpose = Literal["predict", "explain", "describe"]
+
+
+@dataclass(frozen=True)
+class EncodedPhoto:
+    """A photo as it arrived.
+
+    Attributes:
+        field: its multipart field name; None for a raw body.
+        data: encoded bytes.
+    """
+
+    field: str | None
+    data: bytes | bytearray
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        purpose: which of the three questions it asks.
+        photos: in the order of the request; empty for ``describe``.
+        wants_png: the sender accepts ``image/png``.
+    """
+
+    purpose: Purpose
+    photos: tuple[EncodedPhoto, ...]
+    wants_png: bool
+
+
+def parse(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Request:
+    """Read one row as TorchServe hands it over.
+
+    Args:
+        row: ``{"body": ...}`` for a raw body, one entry a field for multipart.
+        headers: request headers; names in any case, for proxies change it.
+
+    Raises:
+        PhotoError: 400 ``empty_body``; 415 ``form_encoded_body``, ``unsupported_format``.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    content_type = str(lowered.get("content-type", "")).lower()
+    explains = str(lowered.get("explain", "")) == "True"
+    wants_png = "image/png" in str(lowered.get("accept", "")).lower()
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        raise PhotoError(
+            415,
+            "form_encoded_body",
+            "The body came as a web form, which destroys a photo. Add -H 'Content-Type: image/jpeg' or use -T.",
+        )
+    body = row.get("body")
+    if isinstance(body, Mapping) and body.get("describe") is True:
+        return Request("describe", (), wants_png)
+    photos = tuple(
+        EncodedPhoto(field if content_type.startswith("multipart/") else None, _bytes_of(value))
+        for field, value in row.items()
+    )
+    if not photos:
+        raise PhotoError(400, "empty_body", "The request carries no photo. Send it as the body or as a file field.")
+    return Request("explain" if explains else "predict", photos, wants_png)
+
+
+def _bytes_of(value: Any) -> bytes | bytearray:
+    """Return a field's bytes; TorchServe has already turned JSON into objects and text into strings."""
+    if isinstance(value, bytes | bytearray):
+        return value
+    raise PhotoError(
+        415,
+        "unsupported_format",
+        "The body is JSON or text, not a photo. Send the photo's bytes with a Content-Type such as image/jpeg.",
+    )

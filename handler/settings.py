@@ -1,0 +1,45 @@
+"""What ``model-config.yaml`` says to the handler."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handler.decode import Limits
+
+
+@dataclass(frozen=True)
+class HandlerSettings:
+    """The handler's own keys of ``model-config.yaml``.
+
+    Attributes:
+        limits: what a photo may cost.
+        threads: threads for decoding and for the network.
+        precision: arithmetic of the runtime graph, an OpenVINO precision name.
+    """
+
+    limits: Limits
+    threads: int
+    precision: str
+
+
+def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
+    """Read the parsed file.
+
+    Raises:
+        ValueError: a key is missing; the message names it.
+    """
+    try:
+        limits = config["limits"]
+        return HandlerSettings(
+            limits=Limits(int(limits["max_bytes"]), int(limits["max_pixels"]), int(limits["min_side"])),
+            threads=int(config["threads"]) or _cores(),
+            precision=str(config["precision"]),
+        )
+    except KeyError as missing:
+        raise ValueError(f"model-config.yaml: key {missing} is missing") from None
+
+
+def _cores() -> int:
+    """Count the cores this process may use, which in a container may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,89 @@
+"""The runs of the batch client: who counted what, and when."""
+
+import os
+import socket
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from results.clock import now
+from results.schema import runs
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where the photos of a run went; ``found`` is their sum, always."""
+
+    classified: int = 0
+    known: int = 0
+    failed: int = 0
+    left: int = 0
+
+    @property
+    def found(self) -> int:
+        """Every photo that the run saw."""
+        return self.classified + self.known + self.failed + self.left
+
+    def plus(self, **more: int) -> "Counts":
+        """Return the counts with some of them raised."""
+        return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
+
+
+def start_run(connection: Connection, source: str) -> int:
+    """Record that a run begins, and return its id."""
+    values = {"started_at": now(), "status": "running", "source": source, "host": socket.gethostname()}
+    result = connection.execute(insert(runs).values(**values, pid=os.getpid()).returning(runs.c.id))
+    return int(result.scalar_one())
+
+
+def set_versions(connection: Connection, run: int, model_version: str, contract_version: str) -> None:
+    """Record which model answers this run."""
+    values = {"model_version": model_version, "contract_version": contract_version}
+    connection.execute(update(runs).where(runs.c.id == run).values(**values))
+
+
+def set_counts(connection: Connection, run: int, counts: Counts) -> None:
+    """Record how far a run has come; belongs into the transaction that stores what it counts."""
+    connection.execute(update(runs).where(runs.c.id == run).values(found=counts.found, **asdict(counts)))
+
+
+def finish_run(
+    connection: Connection, run: int, status: str, exit_code: int, counts: Counts, message: str | None
+) -> None:
+    """Record a run's end.
+
+    Args:
+        connection: in a transaction.
+        run: its id.
+        status: ``finished`` when every photo had its turn, else ``stopped``.
+        exit_code: of the program.
+        counts: of the whole run.
+        message: why it stopped early.
+    """
+    set_counts(connection, run, counts)
+    values = {"finished_at": now(), "status": status, "exit_code": exit_code, "message": message}
+    connection.execute(update(runs).where(runs.c.id == run).values(**values))
+
+
+def close_interrupted(connection: Connection) -> list[int]:
+    """Close the runs that were killed; only for whoever holds the lock. Returns their ids."""
+    result = connection.execute(
+        update(runs)
+        .where(runs.c.status == "running")
+        .values(status="interrupted", finished_at=now(), message="the batch client was killed")
+        .returning(runs.c.id)
+    )
+    return sorted(result.scalars())
+
+
+def list_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Return the newest runs, newest first."""
+    query = select(runs).order_by(runs.c.id.desc()).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def find_run(connection: Connection, run: int) -> dict[str, Any] | None:
+    """Return one run; None if there is none of this id."""
+    row = connection.execute(select(runs).where(runs.c.id == run)).mappings().first()
+    return dict(row) if row is not None else None

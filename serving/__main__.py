@@ -1,0 +1,6 @@
+"""Entry point of ``python -m serving``."""
+
+from serving.cli import app
+
+if __name__ == "__main__":
+    app()

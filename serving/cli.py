@@ -1,0 +1,74 @@
+"""``python -m serving``: run, start, stop, status, token."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from serving import control
+from serving.java import NoJavaError
+from serving.probe import predicts, read_key
+from serving.settings import ServingSettings, from_environment
+from serving.supervisor import read_instance, supervise
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, watch and stop TorchServe.")
+
+
+@app.command()
+def run() -> None:
+    """Run in the foreground until SIGTERM (containers, service managers)."""
+    try:
+        raise SystemExit(supervise(_settings()))
+    except (NoJavaError, FileNotFoundError) as error:
+        raise SystemExit(f"serving: {error}") from error
+
+
+@app.command()
+def start() -> None:
+    """Start in the background and return once a real prediction was answered."""
+    try:
+        typer.echo(f"TorchServe {control.start(_settings())}")
+    except (control.ServiceError, FileNotFoundError) as error:
+        raise SystemExit(f"serving: {error}") from error
+
+
+@app.command()
+def stop() -> None:
+    """Stop the service and return once nothing of it is left."""
+    typer.echo(f"TorchServe {control.stop(_settings())}")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Say whether the service answers predictions; exit 0 if it does, 1 if not."""
+    settings = _settings()
+    instance = read_instance(settings.state)
+    key = read_key(settings.token_file)
+    state = {
+        "running": instance is not None and instance.supervisor_alive(),
+        "ready": key is not None and predicts(settings.inference, key),
+        "up_to_date": instance is not None
+        and settings.archive.is_file()
+        and instance.fingerprint == settings.fingerprint(),
+        "inference": settings.inference,
+    }
+    typer.echo(json.dumps(state) if as_json else "\n".join(f"{name}: {value}" for name, value in state.items()))
+    raise SystemExit(0 if state["ready"] else 1)
+
+
+@app.command()
+def token() -> None:
+    """Print the inference token of the running service and nothing else."""
+    key = read_key(_settings().token_file)
+    if key is None:
+        raise SystemExit("serving: no service is running. Start it with `make serve`.")
+    typer.echo(key)
+
+
+def _settings() -> ServingSettings:
+    try:
+        return from_environment()
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"serving: {error}") from error

@@ -1,0 +1,95 @@
+"""Where the engine listens and where its files lie."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MODEL_NAME = "refund_classifier"
+_ADDRESSES = ("inference_address", "management_address", "metrics_address")
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """One instance of the service.
+
+    Attributes:
+        config: TorchServe's ``config.properties``.
+        store: folder with the model archives.
+        state: folder of this instance: its keys, its log, who runs it. Two instances need two.
+        inference: base URL of the inference API.
+        management: base URL of the management API.
+        metrics: base URL of the metrics.
+        startup_timeout: seconds until a real prediction must have been answered.
+        heap_mb: most memory of the Java heap.
+    """
+
+    config: Path
+    store: Path
+    state: Path
+    inference: str
+    management: str
+    metrics: str
+    startup_timeout: float = 120
+    heap_mb: int = 512
+
+    @property
+    def archive(self) -> Path:
+        """The archive that is loaded at start."""
+        return self.store / f"{MODEL_NAME}.mar"
+
+    @property
+    def token_file(self) -> Path:
+        """The file with the inference key, for clients; the management key never leaves ``state``."""
+        return self.state / "inference.key"
+
+    @property
+    def log_file(self) -> Path:
+        """What the engine prints when it runs in the background."""
+        return self.state / "server.log"
+
+    def fingerprint(self) -> str:
+        """Return a digest of what is served and how: when it changes, a running service is out of date."""
+        digest = hashlib.sha256()
+        for path in (self.archive, self.config):
+            digest.update(path.read_bytes())
+        digest.update("\n".join((self.inference, self.management, self.metrics, str(self.heap_mb))).encode())
+        return digest.hexdigest()
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
+    """Read the settings as the engine does: the file, and over it the variables ``TS_<KEY>``.
+
+    Raises:
+        FileNotFoundError: there is no ``config.properties``.
+        ValueError: an address is missing; the message names it.
+    """
+    config = Path(environment.get("SERVING_CONFIG", "config.properties")).resolve()
+    values = _read_properties(config)
+    for key in _ADDRESSES:
+        values[key] = environment.get(f"TS_{key.upper()}", values.get(key, ""))
+        if not values[key].startswith("http://"):
+            raise ValueError(f"{config}: {key} must be http://HOST:PORT, found {values[key]!r}")
+    return ServingSettings(
+        config=config,
+        store=Path(environment.get("MODEL_STORE", "model_store")).resolve(),
+        state=Path(environment.get("SERVING_STATE", ".serving")).resolve(),
+        inference=_reachable(values["inference_address"]),
+        management=values["management_address"],
+        metrics=_reachable(values["metrics_address"]),
+    )
+
+
+def _read_properties(path: Path) -> dict[str, str]:
+    """Read ``key=value`` lines; the file uses neither continuation lines nor escapes."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist. Run from the repository's root, or set SERVING_CONFIG.")
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _reachable(address: str) -> str:
+    """Return the URL under which this machine reaches an address; nobody can connect to 0.0.0.0 itself."""
+    return address.replace("//0.0.0.0", "//127.0.0.1").rstrip("/")

@@ -1,0 +1,72 @@
+"""Install the project's dependencies, with the CPU build of torch unless told otherwise.
+
+The plain registry build of torch for Linux brings several gigabytes of CUDA libraries that a CPU box never loads.
+Standard library only: it runs before anything else is installed.
+
+Usage: python -m tools.install GROUP...        (a group is a file of requirements/: serving, batch, training, dev)
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+def main() -> None:
+    """Install the groups named on the command line, and the project itself."""
+    groups = sys.argv[1:]
+    missing = [group for group in groups if not (REQUIREMENTS / f"{group}.txt").is_file()]
+    if not groups or missing:
+        raise SystemExit(f"usage: python -m tools.install GROUP...; no such group: {missing}")
+    if needs_torch(groups):
+        print(f"torch: {install_torch(torch_version(), os.environ.get('TORCH', 'cpu'))}", flush=True)
+    files = [argument for group in groups for argument in ("-r", str(REQUIREMENTS / f"{group}.txt"))]
+    if not pip(*files, "-c", str(REQUIREMENTS / "constraints.txt")) or not pip("--no-deps", "-e", str(ROOT)):
+        raise SystemExit("the installation failed; pip's message is above")
+
+
+def needs_torch(groups: list[str]) -> bool:
+    """Tell whether any of the groups serves or trains."""
+    return any(group != "batch" for group in groups)
+
+
+def torch_version() -> str:
+    """Return the version of torch that requirements/serving.txt pins."""
+    for line in (REQUIREMENTS / "serving.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("torch=="):
+            return line.removeprefix("torch==").split("#")[0].strip()
+    raise SystemExit("requirements/serving.txt does not pin torch")
+
+
+def install_torch(version: str, build: str) -> str:
+    """Install torch and return a sentence that says which build it is and where it came from.
+
+    Args:
+        version: without a local part.
+        build: ``cpu``, or ``cuda`` for the registry's own.
+    """
+    index = os.environ.get("TORCH_INDEX_URL", CPU_INDEX)
+    if build == "cpu":
+        if pip("--no-deps", f"torch=={version}+cpu", quiet=True):
+            return f"{version}, CPU build, as pip is set up on this machine"
+        if pip("--no-deps", "--index-url", index, f"torch=={version}", quiet=True):
+            return f"{version}, CPU build, from {index}"
+        print(f"torch: no CPU build at {index}; taking the registry's, which may be several GB", flush=True)
+    if not pip("--no-deps", f"torch=={version}"):
+        raise SystemExit("torch cannot be installed; pip's message is above")
+    return f"{version}, the registry's build for this platform"
+
+
+def pip(*arguments: str, quiet: bool = False) -> bool:
+    """Run ``pip install``; true when it worked. Quiet hides a failure that has a remedy."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.run(command, stdout=output, stderr=output).returncode == 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Where a training starts from."""
+
+from pathlib import Path
+
+from handler.network import ResNet18
+from training import checkpoint
+from training.torchvision_shim import import_torchvision
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def start_from(network: ResNet18, init: str, model_folder: Path) -> str:
+    """Put the starting weights into a network and say which they are.
+
+    Args:
+        network: changed in place.
+        init: ``scratch``, ``imagenet`` or ``checkpoint``.
+        model_folder: where the checkpoint to go on from lies.
+
+    Raises:
+        OSError: the ImageNet weights cannot be downloaded; the message says what to do.
+        FileNotFoundError: there is no checkpoint to go on from.
+    """
+    if init == "scratch":
+        return "starting from random weights"
+    if init == "checkpoint":
+        checkpoint.load(network, model_folder / CHECKPOINT)
+        return f"starting from {model_folder / CHECKPOINT}"
+    models = import_torchvision()
+    try:
+        pretrained = models.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    except OSError as error:
+        raise OSError(
+            f"ImageNet weights cannot be downloaded ({error}). Use --init scratch, or --init checkpoint."
+        ) from error
+    body = {name: tensor for name, tensor in pretrained.items() if not name.startswith("fc.")}
+    network.load_state_dict(body, strict=False)
+    return "starting from torchvision's ImageNet weights (IMAGENET1K_V1), with a new last layer"

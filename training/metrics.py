@@ -1,0 +1,51 @@
+"""How right, how honest, how useful: figures from logits and what counts as right."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def class_probabilities(logits: Tensor, temperature: float) -> Tensor:
+    """Return the calibrated probabilities of the classes, float [N, C], from logits [N, C + 1]."""
+    return torch.softmax(logits[:, :-1] / temperature, dim=1)
+
+
+def outlier_probability(logits: Tensor, temperature: float) -> Tensor:
+    """Return the probability that a photo shows none of the classes, float [N], from logits [N, C + 1]."""
+    return torch.softmax(logits / temperature, dim=1)[:, -1]
+
+
+def topk_right(logits: Tensor, accepts: Tensor, k: int) -> Tensor:
+    """Return bool [N]: is one of the k likeliest classes (unknown is none) among the accepted ones?"""
+    best = logits[:, :-1].topk(k, dim=1).indices
+    return accepts[:, :-1].gather(1, best).any(dim=1)
+
+
+def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
+    """Return the mean distance between confidence and accuracy over equal-width bins, by their share of rows.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
+    """
+    index = (confidence * bins).long().clamp(max=bins - 1)
+    error = 0.0
+    for position in range(bins):
+        inside = index == position
+        if inside.any():
+            gap = confidence[inside].mean() - right[inside].float().mean()
+            error += abs(float(gap)) * float(inside.float().mean())
+    return error
+
+
+def wilson_interval(successes: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95% interval of a share; (0, 1) where there is nothing to count.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share = successes / total
+    centre = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
