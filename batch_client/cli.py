@@ -17,7 +17,7 @@ from batch_client.progress import progress
 from batch_client.run import CONCURRENCY, count_files, run_source
 from batch_client.service import Service
 from batch_client.settings import BatchSettings
-from batch_client.summary import print_failures, print_runs, print_summary, report_of_run
+from batch_client.summary import print_run, print_runs, print_summary, report_of_run
 from results import runs as results_runs
 from results.database import Database, ResultsError
 
@@ -71,9 +71,7 @@ def show(run: Annotated[int, typer.Argument(help="Its number.")], as_json: Json 
     if as_json:
         typer.echo(json.dumps(report))
         return
-    console = Console()
-    print_runs(console, [report])
-    print_failures(console, report["failures"])
+    print_run(Console(), report)
 
 
 def _settings() -> BatchSettings:

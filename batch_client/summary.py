@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -65,18 +66,29 @@ def print_failures(console: Console, failures: list[dict[str, Any]]) -> None:
 
 
 def print_runs(console: Console, rows: list[dict[str, Any]]) -> None:
-    """List runs, newest first."""
-    table = Table()
-    for name in ("run", "started", "status", "code", "found", "classified", "known", "failed", "left", "source"):
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold")
+    """List runs, newest first; narrow enough for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("run", justify="right")
+    table.add_column("started (UTC)", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("code", justify="right")
+    table.add_column("found = classified + known + failed + left", no_wrap=True)
     for row in rows:
-        cells = (row["id"], row["started_at"][:19], row["status"], row["exit_code"], *(row[n] for n in _COUNTS))
-        table.add_row(*("" if cell is None else str(cell) for cell in cells), escape(row["source"]))
+        sums = " + ".join(str(row[name]) for name in ("classified", "known", "failed", "left"))
+        code = "" if row["exit_code"] is None else str(row["exit_code"])
+        started = row["started_at"][:16].replace("T", " ")
+        table.add_row(str(row["id"]), started, row["status"], code, f"{row['found']} = {sums}")
     console.print(table)
 
 
-_COUNTS = ("found", "classified", "known", "failed", "left")
-_NUMBERS = frozenset({"run", "code", *_COUNTS})
+def print_run(console: Console, report: dict[str, Any]) -> None:
+    """Show one run with everything that is known of it."""
+    print_runs(console, [report])
+    model = f"model {report['model_version']}" if report["model_version"] else "no model answered"
+    console.print(f"{escape(report['source'])}, {model}")
+    if report["message"]:
+        console.print(f"[bold red]stopped early:[/] {escape(report['message'])}")
+    print_failures(console, report["failures"])
 
 
 def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:

@@ -1,0 +1,55 @@
+"""What all levels share: markers by folder, skips that CI must not have, the model and the archive."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from export import archive as archives
+from handler import contract as contracts
+from handler.contract import Contract
+
+ROOT = Path(__file__).resolve().parent.parent
+LEVELS = ("unit", "handler", "archive", "serving", "docs")
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for level in LEVELS:
+        config.addinivalue_line("markers", f"{level}: tests of the folder tests/{level}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        level = item.path.relative_to(ROOT / "tests").parts[0]
+        if level in LEVELS:
+            item.add_marker(level)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With REQUIRE=1 a skip that the machine could have avoided is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("REQUIRE") == "1" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE=1, but {item.nodeid} was skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return contracts.load(ROOT / "model")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with the archive of the committed model, built once."""
+    folder = tmp_path_factory.mktemp("store")
+    archives.build(ROOT / "model", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def archive(store: Path) -> Path:
+    return store / archives.ARCHIVE_NAME

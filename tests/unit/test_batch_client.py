@@ -1,0 +1,322 @@
+"""The batch client against a service that does what a test tells it."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from batch_client import service as services
+from batch_client.answers import Prediction, Refusal, Trouble, read_answer
+from batch_client.cli import app
+from batch_client.exit_codes import ExitCode
+from batch_client.intake import find_files
+from batch_client.lock import lock
+from results.database import Database
+from results.runs import start_run
+from tests.unit.stub_service import ENGINE_FULL, NOT_A_PHOTO, WRONG_KEY, StubService, prediction, stub_service
+
+
+class Desk:
+    """One inbox, one results database, one service, and the program that a person runs on them."""
+
+    def __init__(self, folder: Path, stub: StubService) -> None:
+        self.inbox = folder / "inbox"
+        self.inbox.mkdir()
+        self.results = folder / "data" / "results.db"
+        self.token_file = folder / "inference.key"
+        self.token_file.write_text("right\n")
+        self.stub = stub
+        self.environment = {
+            "INBOX": str(self.inbox),
+            "RESULTS_DB": str(self.results),
+            "TORCHSERVE_URL": stub.url,
+            "TORCHSERVE_TOKEN_FILE": str(self.token_file),
+        }
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            path = self.inbox / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"photo {name}".encode())
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, list(arguments or ["run"]), env=self.environment)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(self.results)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def newest_run(self) -> dict[str, object]:
+        names = "status, exit_code, found, classified, known, failed"
+        row = self.rows(f'SELECT {names}, "left" FROM runs ORDER BY id DESC LIMIT 1')[0]
+        return dict(zip([*names.split(", "), "left"], row, strict=True))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(services, "_FIRST_PAUSE_SECONDS", 0.001)
+    with stub_service() as stub:
+        yield Desk(tmp_path, stub)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("status", [400, 413, 415, 422])
+    def test_our_shape_blames_the_photo(self, status: int) -> None:
+        body = json.dumps({"error": {"code": "bad", "message": "why"}}).encode()
+        assert read_answer(status, body) == Refusal("bad", "why")
+
+    def test_the_engines_413_has_no_body(self) -> None:
+        answer = read_answer(413, b"")
+        assert isinstance(answer, Refusal)
+        assert answer.code == "too_many_bytes"
+
+    def test_a_wrong_key_is_no_fault_of_the_photo(self) -> None:
+        status, body = WRONG_KEY
+        answer = read_answer(status, json.dumps(body).encode())
+        assert isinstance(answer, Trouble)
+        assert answer.kind == "token"
+
+    @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507])
+    def test_passing_faults_are_retried(self, status: int) -> None:
+        answer = read_answer(status, b'{"error": {"code": "draining", "message": "later"}}')
+        assert isinstance(answer, Trouble)
+        assert answer.kind == "retry"
+
+    @pytest.mark.parametrize(
+        ("status", "body"), [(404, b"{}"), (405, b""), (403, b"<html>"), (400, b"{}"), (200, b"hi")]
+    )
+    def test_strange_doors_are_the_services_fault(self, status: int, body: bytes) -> None:
+        answer = read_answer(status, body)
+        assert isinstance(answer, Trouble)
+        assert answer.kind == "other"
+
+    def test_a_prediction_without_a_field_is_none(self) -> None:
+        status, value = prediction()
+        assert isinstance(read_answer(status, json.dumps(value).encode()), Prediction)
+        del value["confidence"]
+        assert isinstance(read_answer(status, json.dumps(value).encode()), Trouble)
+
+
+class TestIntake:
+    def test_finds_photos_in_every_folder_and_nothing_else(self, tmp_path: Path) -> None:
+        for name in ("b.jpg", "a/c.PNG", "a/deep/d", ".hidden.jpg", ".git/e.jpg", "f.jpg.part", "Thumbs.db"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(b"x")
+        (tmp_path / "manifest.csv").write_text("filename\n")
+        (tmp_path / "a" / "manifest.csv").write_text("only the one at the root is the manifest\n")
+        (tmp_path / "link.jpg").symlink_to(tmp_path / "b.jpg")
+        (tmp_path / "linked").symlink_to(tmp_path / "a")
+        assert [found.filename for found in find_files(tmp_path)] == ["a/c.PNG", "a/deep/d", "a/manifest.csv", "b.jpg"]
+
+    def test_names_that_are_no_utf8_are_escaped(self, tmp_path: Path) -> None:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")).write_bytes(b"x")
+        (tmp_path / "straße.jpg").write_bytes(b"x")
+        assert [found.filename for found in find_files(tmp_path)] == ["caf\\xe9.jpg", "straße.jpg"]
+
+
+class TestRun:
+    def test_classifies_then_knows(self, desk: Desk) -> None:
+        desk.add("a.jpg", "b.jpg", "sub/c.jpg")
+        code, output = desk.run()
+        assert code == ExitCode.OK
+        assert "found 3 = classified 3 + known 0 + failed 0 + left 0" in output
+        assert desk.rows(
+            "SELECT filename, predicted_class, confidence, decision, source FROM predictions ORDER BY 1"
+        ) == [(name, "Socks", 0.9, "accept", str(desk.inbox)) for name in ("a.jpg", "b.jpg", "sub/c.jpg")]
+        code, output = desk.run()
+        assert (code, len(desk.stub.photos)) == (ExitCode.OK, 3)
+        assert "known 3" in output
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(3,)]
+
+    def test_a_new_model_answers_again_and_history_stays(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+        desk.run()
+        desk.stub.model_version = "2.0.0"
+        desk.stub.answer = lambda body, attempt: prediction("Belts", "2.0.0")
+        desk.run()
+        assert desk.rows("SELECT predicted_class, model_version FROM predictions") == [("Belts", "2.0.0")]
+        assert desk.rows("SELECT predicted_class FROM predictions_history ORDER BY id") == [("Socks",), ("Belts",)]
+
+    def test_the_same_content_elsewhere_is_a_row_of_its_own(self, desk: Desk) -> None:
+        desk.add("first.jpg")
+        (desk.inbox / "second.jpg").write_bytes((desk.inbox / "first.jpg").read_bytes())
+        desk.run()
+        first = desk.rows("SELECT photo_id FROM predictions WHERE filename = 'first.jpg'")[0][0]
+        assert desk.rows("SELECT filename, repeat_of FROM predictions ORDER BY filename") == [
+            ("first.jpg", None),
+            ("second.jpg", first),
+        ]
+
+    def test_a_bad_photo_fails_once_and_is_listed_again(self, desk: Desk) -> None:
+        desk.add("good.jpg", "bad.jpg")
+        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        code, output = desk.run()
+        assert code == ExitCode.PHOTOS_FAILED
+        assert "bad.jpg" in output and "unsupported_format" in output
+        assert desk.rows("SELECT filename, status, error_code FROM photos ORDER BY 1") == [
+            ("bad.jpg", "failed", "unsupported_format"),
+            ("good.jpg", "classified", None),
+        ]
+        code, output = desk.run()
+        assert (code, len(desk.stub.photos)) == (ExitCode.OK, 2)
+        assert "known 2" in output and "unsupported_format" in output
+
+    def test_a_full_engine_is_asked_again(self, desk: Desk) -> None:
+        desk.add(*(f"{i}.jpg" for i in range(20)))
+        desk.stub.answer = lambda body, attempt: ENGINE_FULL if attempt < 3 else prediction()
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.newest_run()["classified"] == 20
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(20,)]
+
+    def test_a_dropped_connection_is_asked_again(self, desk: Desk) -> None:
+        desk.add("a.jpg", "b.jpg")
+        desk.stub.answer = lambda body, attempt: None if attempt == 1 else prediction()
+        assert desk.run()[0] == ExitCode.OK
+
+    def test_a_photo_that_only_gets_faults_does_not_hold_up_the_others(self, desk: Desk) -> None:
+        desk.add("a.jpg", "b.jpg", "c.jpg")
+        desk.stub.answer = lambda body, attempt: (500, b"") if b"b.jpg" in body else prediction()
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        assert desk.rows("SELECT filename, error_code, photo_fault FROM photos WHERE status = 'failed'") == [
+            ("b.jpg", "no_answer", 0)
+        ]
+        desk.stub.answer = lambda body, attempt: prediction()
+        assert desk.run()[0] == ExitCode.OK  # not its own fault, so it is sent again
+        assert desk.newest_run()["classified"] == 1
+
+    def test_a_new_token_is_read(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+        desk.token_file.write_text("old\n")
+
+        def restarted() -> tuple[int, object]:
+            return 200, {"model_version": "1.0.0", "contract_version": "1"}
+
+        desk.stub.describes = restarted
+        desk.stub.token = "new"
+        original = services.Service._read_token
+        reads = iter(["old", "new", "new"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(services.Service, "_read_token", lambda self: next(reads, None) or original(self))
+            assert desk.run()[0] == ExitCode.OK
+
+    def test_a_wrong_token_stops_the_run(self, desk: Desk) -> None:
+        desk.add("a.jpg", "b.jpg")
+        desk.token_file.write_text("wrong\n")
+        code, output = desk.run()
+        assert code == ExitCode.SERVICE_AWAY
+        assert "TORCHSERVE_TOKEN_FILE" in output
+        assert desk.newest_run() == {
+            "status": "stopped", "exit_code": 3, "found": 2, "classified": 0, "known": 0, "failed": 0, "left": 2,
+        }  # fmt: skip
+
+    def test_no_service_leaves_everything(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+        desk.environment["TORCHSERVE_URL"] = "http://127.0.0.1:9"
+        code, output = desk.run()
+        assert code == ExitCode.SERVICE_AWAY
+        assert "make serve" in output
+        assert desk.newest_run()["left"] == 1
+
+    def test_a_service_that_goes_away_midway_keeps_what_was_answered(self, desk: Desk) -> None:
+        desk.add(*(f"{i:03}.jpg" for i in range(150)))
+        gone = False
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object] | None:
+            nonlocal gone
+            gone = gone or b"100" in body
+            return None if gone else prediction()
+
+        desk.stub.answer = answer
+        desk.stub.describes = lambda: (
+            ENGINE_FULL if gone else (200, {"model_version": "1.0.0", "contract_version": "1"})
+        )
+        assert desk.run()[0] == ExitCode.SERVICE_AWAY
+        run = desk.newest_run()
+        assert run["found"] == 150
+        assert run["classified"] == desk.rows("SELECT count(*) FROM predictions")[0][0]
+        assert run["left"] == 150 - int(str(run["classified"]))
+        gone = False
+        desk.stub.answer = lambda body, attempt: prediction()
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.rows("SELECT count(*) FROM predictions") == [(150,)]
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(150,)]
+
+    def test_too_large_a_file_is_not_even_sent(self, desk: Desk) -> None:
+        with (desk.inbox / "film.mov").open("wb") as file:
+            file.truncate(50_000_001)
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        assert desk.rows("SELECT error_code FROM photos") == [("too_many_bytes",)]
+        assert desk.stub.photos == []
+
+    def test_a_file_that_vanishes_while_the_run_goes_on_is_reported(self, desk: Desk) -> None:
+        desk.add(*(f"{i:02}.jpg" for i in range(30)), "last.jpg")
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object]:
+            (desk.inbox / "last.jpg").unlink(missing_ok=True)
+            return prediction()
+
+        desk.stub.answer = answer
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        assert desk.rows("SELECT filename, error_code FROM photos WHERE status = 'failed'") == [
+            ("last.jpg", "unreadable_file")
+        ]
+
+    def test_a_killed_run_is_closed_by_the_next(self, desk: Desk) -> None:
+        database = Database(str(desk.results))
+        with database.writing() as connection:
+            start_run(connection, str(desk.inbox))
+        database.close()
+        desk.run()
+        assert desk.rows("SELECT status FROM runs ORDER BY id") == [("interrupted",), ("finished",)]
+
+    def test_one_run_at_a_time(self, desk: Desk) -> None:
+        desk.results.parent.mkdir()
+        with lock(Path(f"{desk.results}.lock")):
+            code, output = desk.run()
+        assert code == ExitCode.LOCKED
+        assert f"process {os.getpid()}" in output
+        assert desk.run()[0] == ExitCode.OK
+
+    def test_missing_folder(self, desk: Desk) -> None:
+        code, output = desk.run("run", "/nowhere/at/all")
+        assert code == ExitCode.USAGE
+        assert "/nowhere/at/all is no folder" in output
+
+    def test_results_that_cannot_be_opened(self, desk: Desk) -> None:
+        desk.environment["RESULTS_DB"] = "/proc/no/results.db"
+        code, output = desk.run()
+        assert code == ExitCode.RESULTS
+        assert "/proc/no/results.db" in output
+
+
+class TestReports:
+    def test_json(self, desk: Desk) -> None:
+        desk.add("good.jpg", "bad.jpg")
+        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        result = CliRunner().invoke(app, ["run", "--json"], env=desk.environment)
+        report = json.loads(result.stdout)
+        assert report["found"] == report["classified"] + report["known"] + report["failed"] + report["left"] == 2
+        assert report["failures"] == [
+            {"filename": "bad.jpg", "code": "unsupported_format", "message": "These bytes are no photo."}
+        ]
+        assert json.loads(desk.run("show", "1", "--json")[1]) == report
+        assert [row["id"] for row in json.loads(desk.run("runs", "--json")[1])] == [1]
+
+    def test_text(self, desk: Desk) -> None:
+        desk.add("[red]odd[/red].jpg")
+        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
+        assert "[red]odd[/red].jpg" in desk.run()[1]
+        assert "finished" in desk.run("runs")[1]
+        assert "[red]odd[/red].jpg" in desk.run("show", "1")[1]
+        code, output = desk.run("show", "99")
+        assert (code, "there is no run 99" in output) == (ExitCode.USAGE, True)

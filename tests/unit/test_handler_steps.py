@@ -1,0 +1,163 @@
+"""Request, preprocess, postprocess, response, explanation, settings and contract: the steps around the network."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from handler import contract as contracts
+from handler import settings
+from handler.contract import Contract
+from handler.errors import PhotoError
+from handler.explain import explanation, heatmap_of, overlay
+from handler.postprocess import postprocess
+from handler.preprocess import preprocess
+from handler.request import parse
+from handler.response import json_response
+from tests.conftest import ROOT
+from tests.drawn_photos import striped
+
+SMALL = Contract("1.2.3", "1", ("Socks", "Belts", "Bra"), 64, (0.5,) * 3, (0.5,) * 3, 2.0, 0.6, 0.5)
+
+
+class TestPreprocess:
+    def test_shape_dtype_and_colour_order(self) -> None:
+        pixels = preprocess(striped((300, 400)), 64)
+        assert pixels.shape == (64, 64, 3)
+        assert pixels.dtype == np.uint8
+        assert np.abs(pixels[10, 10].astype(int) - (200, 30, 30)).max() < 12
+
+    def test_large_photos_are_averaged_not_sampled(self) -> None:
+        stripes = np.zeros((1200, 1200, 3), dtype=np.uint8)
+        stripes[:, ::2] = 255
+        pixels = preprocess(Image.fromarray(stripes), 64)
+        assert np.abs(pixels.astype(int) - 127).max() < 6
+
+
+class TestPostprocess:
+    def test_probabilities_are_calibrated_and_ordered(self) -> None:
+        answer = postprocess(np.array([[4.0, 2.0, 0.0, -9.0]], dtype=np.float32), SMALL)[0]
+        expected = [math.exp(x / 2) for x in (4, 2, 0)]
+        assert answer["predicted_class"] == "Socks"
+        assert [entry["class"] for entry in answer["top"]] == ["Socks", "Belts", "Bra"]
+        assert answer["confidence"] == answer["top"][0]["probability"]
+        assert [entry["probability"] for entry in answer["top"]] == pytest.approx(
+            [e / sum(expected) for e in expected], abs=1e-6
+        )
+        assert answer["decision"] == "accept"
+        assert "reason" not in answer
+        assert (answer["model_version"], answer["contract_version"]) == ("1.2.3", "1")
+
+    @pytest.mark.parametrize(
+        ("logits", "reason"),
+        [((1.0, 0.9, 0.8, -9.0), "low_confidence"), ((4.0, 0.0, 0.0, 9.0), "unknown_item")],
+    )
+    def test_reasons_to_review(self, logits: tuple[float, ...], reason: str) -> None:
+        answer = postprocess(np.array([logits], dtype=np.float32), SMALL)[0]
+        assert (answer["decision"], answer["reason"]) == ("review", reason)
+        assert answer["predicted_class"] == "Socks"  # always one of the classes, also for an unknown item
+
+    def test_huge_logits_stay_finite(self) -> None:
+        answer = postprocess(np.array([[1e4, -1e4, 0, 0]], dtype=np.float32), SMALL)[0]
+        assert answer["confidence"] == 1.0
+        assert json_response(answer).status == 200
+
+
+class TestRequest:
+    def test_raw_body(self) -> None:
+        request = parse({"body": bytearray(b"photo")}, {"content-type": "image/jpeg", "explain": "False"})
+        assert (request.purpose, request.photos[0].field, bytes(request.photos[0].data)) == ("predict", None, b"photo")
+
+    def test_multipart_keeps_order_and_fields(self) -> None:
+        headers = {"b": {"content-type": "image/jpeg"}, "Content-Type": "multipart/form-data; boundary=x"}
+        request = parse({"b": b"1", "a": b"2"}, headers)
+        assert [(photo.field, photo.data) for photo in request.photos] == [("b", b"1"), ("a", b"2")]
+
+    def test_describe(self) -> None:
+        assert parse({"body": {"describe": True}}, {"Content-Type": "application/json"}).purpose == "describe"
+
+    def test_explanation_and_picture(self) -> None:
+        request = parse({"body": b"x"}, {"EXPLAIN": "True", "ACCEPT": "image/png"})
+        assert request.purpose == "explain"
+        assert request.wants_png
+
+    @pytest.mark.parametrize(
+        ("row", "content_type", "status", "code"),
+        [
+            ({"\ufffd\ufffd": ""}, "application/x-www-form-urlencoded", 415, "form_encoded_body"),
+            ({"body": {"image": "aGk="}}, "application/json", 415, "unsupported_format"),
+            ({"body": "hello"}, "text/plain", 415, "unsupported_format"),
+            ({}, "multipart/form-data", 400, "empty_body"),
+        ],
+    )
+    def test_refusals(self, row: dict[str, Any], content_type: str, status: int, code: str) -> None:
+        with pytest.raises(PhotoError) as caught:
+            parse(row, {"Content-Type": content_type})
+        assert (caught.value.status, caught.value.code) == (status, code)
+
+
+class TestExplanation:
+    def test_heatmap_is_scaled_and_counts_only_what_speaks_for_the_class(self) -> None:
+        heatmap = heatmap_of(np.array([[-3.0, 0.0], [2.0, 4.0]], dtype=np.float32))
+        assert heatmap.tolist() == [[0, 0], [0.5, 1]]
+        assert heatmap_of(np.full((2, 2), -1, dtype=np.float32)).tolist() == [[0, 0], [0, 0]]
+        assert explanation({"predicted_class": "Bra"}, heatmap)["heatmap"] == [[0, 0], [0.5, 1]]
+
+    def test_overlay_reddens_the_hot_corner(self) -> None:
+        heatmap = np.zeros((4, 4), dtype=np.float32)
+        heatmap[3, 3] = 1
+        picture = overlay(Image.new("RGB", (800, 1000), (60, 60, 60)), heatmap)
+        assert picture.startswith(b"\x89PNG")
+
+
+class TestContract:
+    def test_the_committed_one_loads(self, contract: Contract) -> None:
+        assert len(contract.classes) == 27
+        assert contract.outputs == 28
+
+    @pytest.mark.parametrize(
+        ("field", "value", "words"),
+        [
+            ("classes", ["Bra", "Bra"], "different names"),
+            ("input_size", 8, "at least 32"),
+            ("std", [1, 0, 1], "positive"),
+            ("temperature", 0, "positive"),
+            ("accept_threshold", 1.5, "accept_threshold"),
+        ],
+    )
+    def test_impossible_values_are_named(self, field: str, value: object, words: str) -> None:
+        fields = json.loads((ROOT / "model" / "contract.json").read_text())
+        with pytest.raises(ValueError, match=words):
+            contracts.from_dict({**fields, field: value})
+
+    def test_missing_field_is_named(self) -> None:
+        with pytest.raises(ValueError, match="'model_version' is missing"):
+            contracts.from_dict({})
+
+
+def test_handler_settings_read_the_shipped_file() -> None:
+    config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
+    read = settings.from_yaml(config)
+    assert read.threads >= 1
+    assert read.limits.max_bytes == 50_000_000
+    with pytest.raises(ValueError, match="'precision' is missing"):
+        settings.from_yaml({key: value for key, value in config.items() if key != "precision"})
+
+
+def test_responses_never_hold_a_nan() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_response({"confidence": math.nan})
+
+
+def test_handler_is_a_leaf() -> None:
+    """The archive carries nothing else of the repository, so nothing else may be imported."""
+    rooms = {"training", "export", "serving", "results", "batch_client", "tools", "tests"}
+    for path in Path(ROOT / "handler").glob("*.py"):
+        lines = [line.split() for line in path.read_text().splitlines() if line.startswith(("import ", "from "))]
+        assert not {words[1].split(".")[0] for words in lines} & rooms, path.name
+        assert not any(words[1].startswith(".") for words in lines), f"{path.name}: imports must be absolute"

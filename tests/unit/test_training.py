@@ -1,0 +1,213 @@
+"""Rows, losses, figures and checkpoints of training."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from handler.network import ResNet18, ServedNetwork
+from training import checkpoint, dataset, rows
+from training.augment import augment
+from training.calibration import calibrate
+from training.evaluate import figures_of
+from training.initial_weights import start_from
+from training.loop import PROGRESS, TrainingSettings, predict, train
+from training.loss import set_valued_loss
+from training.metrics import expected_calibration_error, topk_right, wilson_interval
+from training.normalisation import MEAN, STD, normalise
+from training.torchvision_shim import import_torchvision
+from tests.drawn_photos import encoded, striped
+
+
+def write_catalog(folder: Path, records: list[dict[str, object]]) -> None:
+    photo = encoded(striped((60, 80)), "WEBP")
+    full = [{"article_type": r["category"], "split": "train", "image": photo, **r} for r in records]
+    pq.write_table(pa.Table.from_pylist(full), folder / "catalog.parquet")
+
+
+class TestRows:
+    def test_val_is_split_by_the_hash_of_its_id(self, tmp_path: Path) -> None:
+        write_catalog(tmp_path, [{"id": str(i), "category": "Socks", "split": "val"} for i in range(200)])
+        parts = [row.part for row in rows.read(tmp_path)]
+        assert set(parts) == {"tune", "test"}
+        assert 70 < parts.count("tune") < 130
+        assert parts == [row.part for row in rows.read(tmp_path)]
+
+    def test_kinds_of_unknown_items_are_held_out_whole(self, tmp_path: Path) -> None:
+        kinds = [f"kind {i}" for i in range(59)]
+        records = [{"id": f"{k}{i}", "category": "unknown", "article_type": k} for k in kinds for i in range(3)]
+        write_catalog(tmp_path, records)
+        held_out = {row.kind for row in rows.read(tmp_path) if row.part == "test"}
+        assert len(held_out) == 12
+        assert not held_out & {row.kind for row in rows.read(tmp_path) if row.part == "train"}
+
+    def test_senders_are_held_out_whole(self, tmp_path: Path) -> None:
+        write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
+        photo = encoded(striped((60, 80)), "WEBP")
+        wild = [
+            {
+                "id": f"{s}-{i}",
+                "label": "T-Shirt",
+                "sender": str(s),
+                "accepts": ["Tshirts"] if i else [],
+                "split": "train",
+            }
+            for s in range(50)
+            for i in range(3)
+        ]
+        pq.write_table(pa.Table.from_pylist([{**r, "image": photo} for r in wild]), tmp_path / "wild.parquet")
+        read = [row for row in rows.read(tmp_path) if row.domain == "wild"]
+        assert len(read) == 100  # rows that no answer can be judged by are left out
+        senders = {part: {r.key.split("-")[0] for r in read if r.part == part} for part in ("train", "test")}
+        assert senders["train"] and senders["test"]
+        assert not senders["train"] & senders["test"]
+
+    def test_missing_data_says_what_is_expected(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"catalog\.parquet.*--data"):
+            rows.read(tmp_path)
+
+
+class TestDataset:
+    def test_broken_photo_is_named(self) -> None:
+        row = rows.Row("catalog", "4711", "Socks", ("Socks",), "train", b"\xff\xd8\xff no photo")
+        with pytest.raises(ValueError, match="photo 4711 of catalog"):
+            dataset.load([row], 32)
+
+    def test_unknown_category_is_named(self) -> None:
+        row = rows.Row("catalog", "4711", "Hats", ("Hats",), "train", encoded(striped((60, 80))))
+        with pytest.raises(ValueError, match="'Hats' is none of the categories"):
+            dataset.load([row], 32)
+
+    def test_near_duplicates_of_judged_rows_are_left_out(self) -> None:
+        picture, other = striped((60, 80)), striped((60, 80)).transpose(Image.Transpose.ROTATE_180)
+        twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
+        made = [("judged", picture, "test"), ("twin", twin, "train"), ("other", other, "train")]
+        read = [rows.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]  # type: ignore[arg-type]
+        assert [row.key for row in dataset.without_near_duplicates(read)] == ["judged", "other"]
+
+
+class TestAugment:
+    def test_shape_range_and_repeatability(self) -> None:
+        photos = torch.from_numpy(np.asarray(striped((72, 72)))[np.newaxis].repeat(8, axis=0).copy())
+        first = augment(photos, 56, torch.Generator().manual_seed(3))
+        again = augment(photos, 56, torch.Generator().manual_seed(3))
+        assert first.shape == (8, 3, 56, 56)
+        assert first.min() >= 0
+        assert first.max() <= 1 + 1e-5
+        assert torch.equal(first, again)
+        assert not torch.equal(first[0], first[1])
+
+
+class TestLoss:
+    def test_one_class_is_cross_entropy(self) -> None:
+        logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+        target = torch.tensor([0, 1, 2, 3, 0])
+        accepts = torch.nn.functional.one_hot(target, 4).bool()
+        expected = torch.nn.functional.cross_entropy(logits, target, label_smoothing=0.1)
+        # torch smooths towards all classes as well
+        assert set_valued_loss(logits, accepts, 0.1).item() == pytest.approx(expected.item(), rel=1e-5)
+
+    def test_a_coarse_label_asks_only_for_the_sum(self) -> None:
+        accepts = torch.tensor([[True, True, False]])
+        divided = set_valued_loss(torch.tensor([[2.0, 2.0, -9.0]]), accepts, 0)
+        decided = set_valued_loss(torch.tensor([[2.0 + math.log(2), -9.0, -9.0]]), accepts, 0)
+        assert divided.item() == pytest.approx(decided.item(), abs=1e-4)
+
+
+class TestMetrics:
+    def test_wilson_interval(self) -> None:
+        low, high = wilson_interval(90, 100)
+        assert (low, high) == (pytest.approx(0.8256, abs=1e-4), pytest.approx(0.9448, abs=1e-4))
+        assert wilson_interval(0, 0) == (0.0, 1.0)
+
+    def test_calibration_error_of_an_overconfident_model(self) -> None:
+        right = torch.tensor([True] * 60 + [False] * 40)
+        assert expected_calibration_error(torch.full((100,), 0.9), right) == pytest.approx(0.3, abs=1e-6)
+        assert expected_calibration_error(torch.full((100,), 0.6), right) == pytest.approx(0.0, abs=1e-6)
+
+    def test_unknown_is_never_the_answer(self) -> None:
+        logits = torch.tensor([[1.0, 0.5, 9.0]])
+        assert topk_right(logits, torch.tensor([[True, False, False]]), 1).item()
+
+
+class TestCalibration:
+    def dataset_of(self, accepts: torch.Tensor) -> dataset.Dataset:
+        names = (*rows.CLASSES, rows.UNKNOWN)
+        made = [
+            rows.Row("catalog", str(i), "", (names[int(a.int().argmax())],), "tune", b"") for i, a in enumerate(accepts)
+        ]
+        return dataset.Dataset(made, torch.zeros(len(made), 1, 1, 3, dtype=torch.uint8), accepts)
+
+    def test_overconfident_logits_are_cooled_and_thresholds_hold(self) -> None:
+        generator = torch.Generator().manual_seed(5)
+        honest = torch.randn(3000, 28, generator=generator) * 5
+        honest[:, -1] = -15
+        drawn = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=generator).squeeze(1)
+        tuning = self.dataset_of(torch.nn.functional.one_hot(drawn, 28).bool())
+        decisions = calibrate(honest * 2, tuning)
+        assert decisions.temperature == pytest.approx(2, rel=0.08)
+        accepted = decisions.accepted(honest * 2) & ~tuning.accepts[:, -1]
+        right = topk_right(honest, tuning.accepts, 1)
+        assert accepted.sum() > 250
+        assert (~right[accepted]).float().mean() <= 0.01
+        figures = figures_of(honest * 2, tuning, decisions)["catalog"]
+        assert figures["top1_low"] < figures["top1"] < figures["top1_high"]
+        assert figures["ece"] < 0.03
+
+
+class TestNetwork:
+    def test_is_torchvisions_resnet18(self) -> None:
+        theirs = import_torchvision().resnet18(num_classes=28).eval()
+        ours = ResNet18(28).eval()
+        ours.load_state_dict(theirs.state_dict())
+        photos = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            torch.testing.assert_close(ours(photos), theirs(photos))
+
+    def test_served_network_normalises_and_its_maps_add_up_to_the_logits(self) -> None:
+        torch.manual_seed(0)
+        network = ResNet18(5).eval()
+        photos = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+        with torch.inference_mode():
+            logits, maps = ServedNetwork(network, MEAN, STD).eval()(photos)
+            torch.testing.assert_close(logits, network(normalise(photos)), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(maps.mean(dim=(2, 3)) + network.fc.bias, logits, rtol=1e-4, atol=1e-4)
+
+    def test_checkpoint_keeps_the_network(self, tmp_path: Path) -> None:
+        network, other = ResNet18(28).eval(), ResNet18(28).eval()
+        checkpoint.save(network, tmp_path / "c.safetensors")
+        checkpoint.load(other, tmp_path / "c.safetensors")
+        photos = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+        torch.testing.assert_close(predict(network, photos), predict(other, photos), rtol=0.02, atol=0.02)
+        with pytest.raises(ValueError, match=r"parameter fc\.bias differs"):
+            checkpoint.load(ResNet18(3), tmp_path / "c.safetensors")
+
+    def test_initial_weights(self, tmp_path: Path) -> None:
+        assert "random" in start_from(ResNet18(28), "scratch", tmp_path)
+        checkpoint.save(ResNet18(28), tmp_path / "checkpoint.safetensors")
+        assert str(tmp_path) in start_from(ResNet18(28), "checkpoint", tmp_path)
+
+
+def test_training_learns_and_resumes(tmp_path: Path) -> None:
+    """Red against blue squares: a short training tells them apart, also when it was killed after an epoch."""
+    colours = {"Socks": (200, 30, 30), "Belts": (30, 30, 200)}
+    made = [
+        rows.Row("catalog", f"{name}{i}", name, (name,), "train", encoded(Image.new("RGB", (40, 40), colour)))
+        for name, colour in colours.items()
+        for i in range(16)
+    ]
+    training, tuning = dataset.load(made, 41), dataset.load(made, 32)
+    settings = TrainingSettings(3, 64, 16, 32, 0.05, 5e-4, 0.5, 1.0, 1)
+    torch.manual_seed(1)
+    trained = train(ResNet18(28), training, tuning, settings, tmp_path)
+    assert topk_right(predict(trained, tuning.photos), tuning.accepts, 1).float().mean() > 0.9
+    assert (tmp_path / "epochs.csv").read_text().count("\n") == 4
+    state = checkpoint.load_progress(tmp_path / PROGRESS)
+    assert state is not None and state["epochs"] == 3
+    again = train(ResNet18(28), training, tuning, settings, tmp_path)  # nothing left to do: the same weights
+    torch.testing.assert_close(predict(again, tuning.photos), predict(trained, tuning.photos))
