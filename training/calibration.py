@@ -46,7 +46,7 @@ def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
         class_probabilities(known[chosen], temperature).max(dim=1).values,
         topk_right(known[chosen], accepts[chosen], 1),
     )
-    return Decisions(*(float(f"{value:.4g}") for value in (temperature, accept_threshold, unknown_threshold)))
+    return Decisions(*(float(f"{value:.6g}") for value in (temperature, accept_threshold, unknown_threshold)))
 
 
 def _best_temperature(logits: Tensor, accepts: Tensor) -> float:

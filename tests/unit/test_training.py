@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from handler.network import ResNet18, ServedNetwork
+from tests.drawn_photos import encoded, striped
 from training import checkpoint, dataset, rows
 from training.augment import augment
 from training.calibration import calibrate
@@ -21,7 +22,6 @@ from training.loss import set_valued_loss
 from training.metrics import expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
 from training.torchvision_shim import import_torchvision
-from tests.drawn_photos import encoded, striped
 
 
 def write_catalog(folder: Path, records: list[dict[str, object]]) -> None:
