@@ -22,7 +22,10 @@ from results import runs as results_runs
 from results.database import Database, ResultsError
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Classify folders of photos and keep what was found."
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Classify folders of photos and keep what was found.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object and nothing else.")]
 

@@ -67,17 +67,18 @@ def print_failures(console: Console, failures: list[dict[str, Any]]) -> None:
 
 def print_runs(console: Console, rows: list[dict[str, Any]]) -> None:
     """List runs, newest first; narrow enough for a terminal of 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("run", justify="right")
     table.add_column("started (UTC)", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column("code", justify="right")
-    table.add_column("found = classified + known + failed + left", no_wrap=True)
+    table.add_column("exit", justify="right")
+    table.add_column("found", justify="right")
+    table.add_column("classified+known+failed+left", no_wrap=True)
     for row in rows:
         sums = " + ".join(str(row[name]) for name in ("classified", "known", "failed", "left"))
         code = "" if row["exit_code"] is None else str(row["exit_code"])
         started = row["started_at"][:16].replace("T", " ")
-        table.add_row(str(row["id"]), started, row["status"], code, f"{row['found']} = {sums}")
+        table.add_row(str(row["id"]), started, row["status"], code, str(row["found"]), f"= {sums}")
     console.print(table)
 
 

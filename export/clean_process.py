@@ -18,8 +18,6 @@ import yaml  # noqa: E402
 from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa: E402
 from PIL import Image  # noqa: E402
 
-import handler  # noqa: E402
-
 
 class _Context(SimpleNamespace):
     """The part of TorchServe's context that the handler uses."""
@@ -41,11 +39,13 @@ def _png(pixels: Any) -> bytes:
     return buffer.getvalue()
 
 
-if not Path(handler.__file__ or "").is_relative_to(folder):
-    raise SystemExit(f"the archive carries no package `handler`; it would be taken from {handler.__file__}")
 config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))
 context = _Context(system_properties={"model_dir": str(folder)}, model_yaml_config=config)
 image_handler = ImageHandler()
 image_handler.initialize(context)
 rows = [{"body": _png(photo)} for photo in np.load(sys.argv[2])]
-print(json.dumps([json.loads(body) for body in image_handler.handle(rows, context)]))
+answers = [json.loads(body) for body in image_handler.handle(rows, context)]
+for name, module in list(sys.modules.items()):
+    if name.split(".")[0] == "handler" and not Path(str(module.__file__)).is_relative_to(folder):
+        raise SystemExit(f"the archive carries no {name}: it was taken from {module.__file__}")
+print(json.dumps(answers))

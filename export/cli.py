@@ -8,7 +8,9 @@ import typer
 
 from export import archive
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Pack the model for TorchServe.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Pack the model for TorchServe."
+)
 _STORE = Path("model_store")
 
 

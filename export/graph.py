@@ -1,6 +1,7 @@
 """Checkpoint to runtime graph."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,10 @@ def write_graph(network: ServedNetwork, contract: Contract, folder: Path) -> Non
 
     side = contract.input_size
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
-    model = openvino.convert_model(network, example_input=example, input=[-1, side, side, 3])
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("photos")},))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about how torch copies the program
+        model = openvino.convert_model(program, input=[-1, side, side, 3])
     # The weights come as float16, so storing them so loses nothing that was there.
     openvino.save_model(model, folder / FILE_NAME, compress_to_fp16=True)
 

@@ -11,7 +11,9 @@ from serving.probe import predicts, read_key
 from serving.settings import ServingSettings, from_environment
 from serving.supervisor import read_instance, supervise
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, watch and stop TorchServe.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Start, watch and stop TorchServe."
+)
 
 
 @app.command()

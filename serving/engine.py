@@ -1,5 +1,6 @@
 """The Java process of TorchServe."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -9,8 +10,6 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-
-import ts
 
 from serving.java import find_java
 from serving.probe import predicts
@@ -63,7 +62,7 @@ class Engine:
             os.killpg(self.process.pid, number)
 
     def _command(self) -> list[str]:
-        packages = Path(ts.__file__).parent.parent
+        packages = _site_packages()
         return [
             str(find_java()),
             f"-Xmx{self.settings.heap_mb}m",
@@ -103,3 +102,11 @@ class Engine:
     def _forget_keys(self) -> None:
         for path in (self.settings.state / "key_file.json", self.settings.token_file):
             path.unlink(missing_ok=True)
+
+
+def _site_packages() -> Path:
+    """Return the folder that holds TorchServe, without importing it."""
+    spec = importlib.util.find_spec("ts")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("TorchServe is not installed: run `make serve`")
+    return Path(spec.origin).parent.parent

@@ -31,7 +31,7 @@ class ServingSettings:
     inference: str
     management: str
     metrics: str
-    startup_timeout: float = 120
+    startup_timeout: float
     heap_mb: int = 512
 
     @property
@@ -78,6 +78,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
         inference=_reachable(values["inference_address"]),
         management=values["management_address"],
         metrics=_reachable(values["metrics_address"]),
+        startup_timeout=float(environment.get("SERVING_STARTUP_TIMEOUT", "120")),
     )
 
 

@@ -25,7 +25,10 @@ def main() -> None:
     if needs_torch(groups):
         print(f"torch: {install_torch(torch_version(), os.environ.get('TORCH', 'cpu'))}", flush=True)
     files = [argument for group in groups for argument in ("-r", str(REQUIREMENTS / f"{group}.txt"))]
-    if not pip(*files, "-c", str(REQUIREMENTS / "constraints.txt")) or not pip("--no-deps", "-e", str(ROOT)):
+    # In the mode `compat` the project is one entry on the import path. The default mode finds single modules of a
+    # package, and would quietly lend a worker what an archive lacks.
+    project = ("--no-deps", "--config-settings", "editable_mode=compat", "-e", str(ROOT))
+    if not pip(*files, "-c", str(REQUIREMENTS / "constraints.txt")) or not pip(*project):
         raise SystemExit("the installation failed; pip's message is above")
 
 

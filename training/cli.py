@@ -15,7 +15,12 @@ from training.initial_weights import start_from
 from training.loop import TrainingSettings, predict, train
 from training.model_folder import write_model
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train the classifier and measure it.")
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Train the classifier and measure it.",
+)
 
 # Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
 _ROOM_TO_MOVE = 9 / 7

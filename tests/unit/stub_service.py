@@ -30,7 +30,8 @@ class StubService:
     """Answers each photo by ``answer(body, attempt)`` and remembers what it was asked.
 
     Attributes:
-        answer: decides; ``attempt`` counts how often the same bytes came, from 1. None closes the connection unanswered.
+        answer: decides; ``attempt`` counts how often the same bytes came, from 1.
+            None closes the connection unanswered.
         token: the only one it accepts.
         model_version: that it describes itself with.
         photos: bodies of all photos, in the order in which they came.

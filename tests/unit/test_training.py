@@ -145,8 +145,8 @@ class TestCalibration:
 
     def test_overconfident_logits_are_cooled_and_thresholds_hold(self) -> None:
         generator = torch.Generator().manual_seed(5)
-        honest = torch.randn(3000, 28, generator=generator) * 5
-        honest[:, -1] = -15
+        honest = torch.randn(3000, 28, generator=generator) * 8
+        honest[:, -1] = -25
         drawn = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=generator).squeeze(1)
         tuning = self.dataset_of(torch.nn.functional.one_hot(drawn, 28).bool())
         decisions = calibrate(honest * 2, tuning)

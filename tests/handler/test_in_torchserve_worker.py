@@ -1,0 +1,128 @@
+"""The handler as TorchServe's own worker code loads and drives it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handler.contract import Contract
+from tests.drawn_photos import encoded, heic, striped, turned_by_exif
+from tests.handler.worker import Answer, Worker
+
+JPEG_HEADERS = {"Content-Type": "image/jpeg", "explain": "False"}
+FORM_HEADERS = {"Content-Type": "multipart/form-data; boundary=x", "explain": "False"}
+PHOTO = encoded(striped(), quality=95)
+
+
+@pytest.fixture(scope="module")
+def worker(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    return Worker(archive, tmp_path_factory.mktemp("model"))
+
+
+def raw(data: bytes) -> tuple[dict[str, bytearray], dict[str, str]]:
+    return {"body": bytearray(data)}, JPEG_HEADERS
+
+
+def assert_prediction(answer: Answer, contract: Contract) -> None:
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    value = answer.json()
+    assert value["predicted_class"] in contract.classes
+    assert value["confidence"] == value["top"][0]["probability"]
+    assert len(value["top"]) == 3
+    assert ("reason" in value) == (value["decision"] == "review")
+    assert value["model_version"] == contract.model_version
+
+
+def test_each_row_of_a_batch_gets_its_own_status(worker: Worker, contract: Contract) -> None:
+    text, cut = raw(b"this is no photo"), raw(PHOTO[: len(PHOTO) // 2])
+    answers = worker.predict(raw(PHOTO), text, raw(PHOTO), cut, raw(b""), raw(PHOTO))
+    assert [answer.status for answer in answers] == [200, 415, 200, 400, 400, 200]
+    codes = [answer.json().get("error", {}).get("code") for answer in answers]
+    assert codes == [None, "unsupported_format", None, "truncated_image", "empty_body", None]
+    for index in (0, 2, 5):
+        assert_prediction(answers[index], contract)
+        assert answers[index].json() == answers[0].json()
+    for answer in answers:
+        assert answer.content_type == "application/json"
+        assert answer.phrase.isascii()
+
+
+def test_a_batch_of_bad_rows_only(worker: Worker) -> None:
+    assert [answer.status for answer in worker.predict(raw(b""), raw(b"x" * 50))] == [400, 415]
+
+
+def test_same_answer_through_every_door(worker: Worker) -> None:
+    alone = worker.predict(raw(PHOTO))[0].json()
+    multipart = worker.predict(({"data": PHOTO}, FORM_HEADERS))[0].json()
+    several = worker.predict(({"a": PHOTO, "b": PHOTO}, FORM_HEADERS))[0].json()["predictions"]
+    in_batch = worker.predict(*[raw(encoded(striped(seed=i))) for i in range(7)], raw(PHOTO))[7].json()
+    for other in (multipart, *({k: v for k, v in entry.items() if k != "field"} for entry in several), in_batch):
+        assert other["predicted_class"] == alone["predicted_class"]
+        assert other["confidence"] == pytest.approx(alone["confidence"], abs=1e-4)
+    assert [entry["field"] for entry in several] == ["a", "b"]
+
+
+def test_several_files_keep_their_own_errors(worker: Worker) -> None:
+    fields = {"first": PHOTO, "second": b"no photo at all", "third": heic(striped())}
+    answer = worker.predict((fields, FORM_HEADERS))[0]
+    assert answer.status == 200
+    entries = answer.json()["predictions"]
+    assert [entry["field"] for entry in entries] == ["first", "second", "third"]
+    assert entries[1]["error"]["code"] == "unsupported_format"
+    assert "predicted_class" in entries[0] and "predicted_class" in entries[2]
+
+
+def test_exif_orientation_changes_nothing(worker: Worker) -> None:
+    upright, turned = worker.predict(raw(PHOTO), raw(turned_by_exif(striped())))
+    top = {entry["class"]: entry["probability"] for entry in upright.json()["top"]}
+    for entry in turned.json()["top"]:
+        assert entry["probability"] == pytest.approx(top.get(entry["class"], -1), abs=0.05)
+
+
+def test_describe(worker: Worker, contract: Contract) -> None:
+    answer = worker.predict(({"body": {"describe": True}}, {"Content-Type": "application/json"}))[0]
+    described = answer.json()
+    assert described["classes"] == list(contract.classes)
+    assert described["model_version"] == contract.model_version
+    assert described["input_size"] == contract.input_size
+    assert described["graph"].startswith("openvino")
+    assert described["device"] == "cpu"
+
+
+def test_explanations_and_predictions_share_a_batch(worker: Worker, contract: Contract) -> None:
+    explain = {"Content-Type": "image/jpeg", "explain": "True"}
+    picture = {**explain, "Accept": "image/png"}
+    body = {"body": PHOTO}
+    prediction, explanation, overlay = worker.predict(raw(PHOTO), (body, explain), (body, picture))
+    assert_prediction(prediction, contract)
+    assert "heatmap" not in prediction.json()
+    heatmap = np.array(explanation.json()["heatmap"])
+    assert explanation.json()["predicted_class"] == prediction.json()["predicted_class"]
+    assert heatmap.shape == (contract.input_size // 32 + (contract.input_size % 32 > 0),) * 2
+    assert heatmap.min() >= 0
+    assert heatmap.max() == 1
+    assert (overlay.status, overlay.content_type) == (200, "image/png")
+    assert overlay.body.startswith(b"\x89PNG")
+
+
+def test_web_form_gets_its_remedy(worker: Worker) -> None:
+    answer = worker.predict(({"\ufffd\ufffd": ""}, {"Content-Type": "application/x-www-form-urlencoded"}))[0]
+    assert (answer.status, answer.json()["error"]["code"]) == (415, "form_encoded_body")
+    assert "-T" in answer.json()["error"]["message"]
+
+
+def test_a_fault_of_ours_stays_with_its_row(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that one photo triggers is answered as 500, without its traceback, and harms no neighbour."""
+    import handler.answers
+
+    def fail_on_red(image: object, input_size: int) -> object:
+        if image.size == (100, 100):  # type: ignore[attr-defined]
+            raise RuntimeError("secret path /srv/model")
+        return original(image, input_size)  # type: ignore[arg-type]
+
+    original = handler.answers.preprocess
+    monkeypatch.setattr(handler.answers, "preprocess", fail_on_red)
+    good, bad = worker.predict(raw(PHOTO), raw(encoded(striped((100, 100)))))
+    assert (good.status, bad.status) == (200, 500)
+    assert bad.json()["error"]["code"] == "internal_error"
+    assert b"secret" not in bad.body

