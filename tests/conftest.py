@@ -1,7 +1,7 @@
 """What all levels share: markers by folder, skips that CI must not have, the model and the archive."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from export import archive as archives
 from handler import contract as contracts
 from handler.contract import Contract
+from tests.postgresql import PostgreSQL, find_programs, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("unit", "handler", "archive", "serving", "docs")
@@ -35,6 +36,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"REQUIRE=1, but {item.nodeid} was skipped: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with run_postgresql(programs, tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

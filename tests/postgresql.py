@@ -1,0 +1,66 @@
+"""A real PostgreSQL for the tests, in a temporary folder and on a free port."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+
+class PostgreSQL:
+    """A running server; gives out empty databases."""
+
+    def __init__(self, port: int) -> None:
+        self._address = f"postgres@127.0.0.1:{port}"
+        self._names = (f"results_{number}" for number in count())
+
+    def new_database(self) -> str:
+        """Create an empty database and return its SQLAlchemy URL."""
+        name = next(self._names)
+        with psycopg.connect(f"postgresql://{self._address}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql+psycopg://{self._address}/{name}"
+
+
+def find_programs() -> Path | None:
+    """Return the folder with initdb and pg_ctl; Debian keeps it off the PATH."""
+    if found := shutil.which("pg_ctl"):
+        return Path(found).resolve().parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders else None
+
+
+@contextmanager
+def run_postgresql(programs: Path, folder: Path) -> Iterator[PostgreSQL]:
+    """Run a server for the block. It refuses to run as root, so root lends it to the user postgres."""
+    as_user: list[str] = []
+    data = folder / "data"
+    data.mkdir()
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(data, user.pw_uid, user.pw_gid)
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o755)  # pytest's folders are closed to others
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*as_user, str(programs / program), "-D", str(data), *arguments]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "--auth=trust", "--username=postgres", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    run("pg_ctl", "start", "--wait", "--silent", f"--options={options}", f"--log={data / 'log'}")
+    try:
+        yield PostgreSQL(port)
+    finally:
+        run("pg_ctl", "stop", "--mode=immediate", "--wait", "--silent")

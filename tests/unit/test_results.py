@@ -1,0 +1,196 @@
+"""The results on real SQLite and real PostgreSQL."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select, text
+
+from results import photos, runs
+from results.database import Database, ResultsError, to_url
+from results.photos import Classified, Failed, PhotoKey
+from results.runs import Counts
+from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history
+from tests.postgresql import PostgreSQL
+
+KEY = PhotoKey("/inbox", "a.jpg", "ab" * 32)
+ANSWER = Classified(KEY, 10, "Socks", 0.91, "accept", None, [{"class": "Socks", "probability": 0.91}], "1.0.0", "1")
+REFUSED = Failed(replace(KEY, filename="b.jpg", sha256="cd" * 32), 5, "unsupported_format", "no photo", True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        opened = Database(str(tmp_path / "results.db"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        opened = Database(server.new_database())
+    yield opened
+    opened.close()
+
+
+def start(database: Database) -> int:
+    with database.writing() as connection:
+        return runs.start_run(connection, "/inbox")
+
+
+def test_migrations_make_what_the_schema_module_says(database: Database) -> None:
+    inspector = inspect(database.engine)
+    for table in metadata.sorted_tables:
+        columns = {column["name"]: column for column in inspector.get_columns(table.name)}
+        assert columns.keys() == set(table.columns.keys()), table.name
+        for column in table.columns:
+            if not column.primary_key:
+                assert columns[column.name]["nullable"] == column.nullable, f"{table.name}.{column.name}"
+        assert {i["name"] for i in inspector.get_indexes(table.name) if not i.get("duplicates_constraint")} == {
+            i.name for i in table.indexes
+        }
+    with database.reading() as connection:
+        assert tuple(connection.execute(text("SELECT * FROM predictions")).keys()) == PREDICTION_COLUMNS
+    Database(database.location).close()  # opening again migrates nothing
+
+
+def test_view_shows_the_newest_prediction(database: Database) -> None:
+    first, second = start(database), start(database)
+    with database.writing() as connection:
+        photos.store(connection, first, ANSWER)
+        photos.store(connection, second, replace(ANSWER, predicted_class="Belts", model_version="2.0.0"))
+    with database.reading() as connection:
+        rows = connection.execute(select(predictions)).mappings().all()
+        history = connection.execute(select(predictions_history)).all()
+    assert [(row["predicted_class"], row["model_version"], row["run_id"]) for row in rows] == [
+        ("Belts", "2.0.0", second)
+    ]
+    assert len(history) == 2
+    row = rows[0]
+    assert (row["return_id"], row["expected_category"], row["mismatch"], row["repeat_of"]) == (None,) * 4
+    assert json.loads(row["top3"]) == ANSWER.top3
+    assert row["timestamp"].endswith("Z") and "T" in row["timestamp"]
+
+
+def test_storing_twice_changes_nothing(database: Database) -> None:
+    run = start(database)
+    for _ in range(2):
+        with database.writing() as connection:
+            photos.store(connection, run, ANSWER)
+            photos.store(connection, run, REFUSED)
+    with database.reading() as connection:
+        assert len(connection.execute(select(predictions_history)).all()) == 1
+        assert photos.failures_of_run(connection, run) == [
+            {"filename": "b.jpg", "code": "unsupported_format", "message": "no photo"}
+        ]
+
+
+def test_known_means_this_file_this_content_this_model(database: Database) -> None:
+    run = start(database)
+    with database.writing() as connection:
+        photos.store(connection, run, ANSWER)
+        photos.store(connection, run, REFUSED)
+        photos.store(connection, run, replace(REFUSED, photo=replace(KEY, filename="c.jpg"), photo_fault=False))
+    others = [
+        replace(KEY, sha256="00" * 32),
+        replace(KEY, filename="elsewhere.jpg"),
+        replace(KEY, return_id="R-1"),
+        replace(KEY, filename="c.jpg"),
+    ]
+    with database.reading() as connection:
+        known = photos.find_known(connection, [KEY, REFUSED.photo, *others], "1.0.0", "1")
+        assert known == {KEY: "classified", REFUSED.photo: "failed"}
+        assert photos.find_known(connection, [KEY], "2.0.0", "1") == {}
+        assert photos.find_known(connection, [KEY], "1.0.0", "2") == {}
+        assert photos.find_known(connection, [replace(KEY, source="/other")], "1.0.0", "1") == {}
+        assert photos.find_known(connection, [], "1.0.0", "1") == {}
+
+
+def test_a_photo_that_recovers_leaves_the_failures(database: Database) -> None:
+    run = start(database)
+    with database.writing() as connection:
+        photos.store(connection, run, replace(REFUSED, photo=KEY, photo_fault=False))
+        photos.store(connection, run, ANSWER)
+        assert photos.failures_of_run(connection, run) == []
+        assert photos.counts_of_source(connection, "/inbox") == [{"predicted_class": "Socks", "accept": 1, "review": 0}]
+
+
+def test_mismatch_is_told_by_the_expected_category(database: Database) -> None:
+    run = start(database)
+    with database.writing() as connection:
+        photos.store(connection, run, ANSWER)
+        for expected, mismatch in (("Socks", 0), ("Belts", 1)):
+            connection.execute(text("UPDATE photos SET expected_category = :e"), {"e": expected})
+            assert connection.execute(select(predictions.c.mismatch)).scalar_one() == mismatch
+
+
+def test_accounting_is_kept_by_the_database_itself(database: Database) -> None:
+    run = start(database)
+    with pytest.raises(ResultsError, match="accounting"), database.writing() as connection:
+        connection.execute(text("UPDATE runs SET found = 3 WHERE id = :run"), {"run": run})
+    with database.writing() as connection:
+        runs.finish_run(connection, run, "finished", 0, Counts(classified=2, known=1), None)
+        row = runs.find_run(connection, run)
+    assert row is not None
+    assert (row["found"], row["classified"], row["known"], row["status"]) == (3, 2, 1, "finished")
+
+
+def test_a_failed_transaction_stores_nothing(database: Database) -> None:
+    run = start(database)
+    with pytest.raises(ZeroDivisionError), database.writing() as connection:
+        photos.store(connection, run, ANSWER)
+        raise ZeroDivisionError
+    with database.reading() as connection:
+        assert connection.execute(select(predictions)).all() == []
+
+
+def test_interrupted_runs_are_closed(database: Database) -> None:
+    killed = start(database)
+    with database.writing() as connection:
+        assert runs.close_interrupted(connection) == [killed]
+        assert runs.close_interrupted(connection) == []
+        assert runs.list_runs(connection, 5)[0]["status"] == "interrupted"
+
+
+def test_two_that_open_at_once_both_succeed(tmp_path: Path, postgresql: "PostgreSQL") -> None:
+    for location in (str(tmp_path / "new.db"), postgresql.new_database()):
+        failures: list[BaseException] = []
+
+        def open_it(where: str = location, failures: list[BaseException] = failures) -> None:
+            try:
+                Database(where).close()
+            except ResultsError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=open_it) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+
+def test_sqlite_survives_a_power_cut_and_lets_others_read_meanwhile(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "results.db"))
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    with database.writing() as connection:
+        runs.start_run(connection, "/inbox")
+        reader = sqlite3.connect(tmp_path / "results.db")
+        assert reader.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+        reader.close()
+    database.close()
+
+
+def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, whatever its name says")
+    for location in (str(tmp_path / "text.db"), "postgresql+psycopg://nobody@127.0.0.1:9/none"):
+        with pytest.raises(ResultsError, match=location.split("@")[-1].split("/")[0] if "@" in location else "text.db"):
+            Database(location)
+
+
+def test_a_value_without_scheme_is_a_path(tmp_path: Path) -> None:
+    assert to_url(f"{tmp_path}/data/results.db") == f"sqlite:///{tmp_path}/data/results.db"
+    assert to_url("postgresql+psycopg://h/d") == "postgresql+psycopg://h/d"
