@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from serving import control
+from serving.engine import AddressTakenError
 from serving.java import NoJavaError
 from serving.probe import predicts, read_key
 from serving.settings import ServingSettings, from_environment
@@ -21,7 +22,7 @@ def run() -> None:
     """Run in the foreground until SIGTERM (containers, service managers)."""
     try:
         raise SystemExit(supervise(_settings()))
-    except (NoJavaError, FileNotFoundError) as error:
+    except (AddressTakenError, NoJavaError, FileNotFoundError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 

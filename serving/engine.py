@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,15 +20,29 @@ _LOGGING = Path(__file__).parent / "log4j2.xml"
 _STOP_SECONDS = 15
 
 
+class AddressTakenError(RuntimeError):
+    """Another program listens where the engine should; TorchServe itself would load, fail to bind and linger."""
+
+
 class Engine:
     """One TorchServe, started without its launcher, which orphans Java and hides its exit code.
 
     Args:
         settings: of this instance. Java and the workers print to this process's own stdout.
+
+    Raises:
+        AddressTakenError: another program listens where this one should.
+        NoJavaError: there is no Java runtime.
     """
 
     def __init__(self, settings: ServingSettings) -> None:
         self.settings = settings
+        if taken := [address for address in settings.listens if _is_taken(address)]:
+            raise AddressTakenError(
+                f"{', '.join(taken)} is in use by another program. Stop it, or move this service with "
+                "TS_INFERENCE_ADDRESS, TS_MANAGEMENT_ADDRESS, TS_METRICS_ADDRESS, TS_GRPC_INFERENCE_PORT, "
+                "TS_GRPC_MANAGEMENT_PORT."
+            )
         # Sockets of the workers lie here; a path of theirs may have at most 107 bytes, so not under `state`.
         self._temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
         self._forget_keys()
@@ -102,6 +117,17 @@ class Engine:
     def _forget_keys(self) -> None:
         for path in (self.settings.state / "key_file.json", self.settings.token_file):
             path.unlink(missing_ok=True)
+
+
+def _is_taken(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does, for ports just closed
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return True
+    return False
 
 
 def _site_packages() -> Path:

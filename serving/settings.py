@@ -8,6 +8,7 @@ from pathlib import Path
 
 MODEL_NAME = "refund_classifier"
 _ADDRESSES = ("inference_address", "management_address", "metrics_address")
+_GRPC_PORTS = ("grpc_inference_port", "grpc_management_port")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class ServingSettings:
         inference: base URL of the inference API.
         management: base URL of the management API.
         metrics: base URL of the metrics.
+        listens: every ``host:port`` that the engine binds, gRPC's included.
         startup_timeout: seconds until a real prediction must have been answered.
         heap_mb: most memory of the Java heap.
     """
@@ -31,6 +33,7 @@ class ServingSettings:
     inference: str
     management: str
     metrics: str
+    listens: tuple[str, ...]
     startup_timeout: float
     heap_mb: int = 512
 
@@ -54,7 +57,7 @@ class ServingSettings:
         digest = hashlib.sha256()
         for path in (self.archive, self.config):
             digest.update(path.read_bytes())
-        digest.update("\n".join((self.inference, self.management, self.metrics, str(self.heap_mb))).encode())
+        digest.update("\n".join((*self.listens, str(self.heap_mb))).encode())
         return digest.hexdigest()
 
 
@@ -67,8 +70,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
     """
     config = Path(environment.get("SERVING_CONFIG", "config.properties")).resolve()
     values = _read_properties(config)
-    for key in _ADDRESSES:
+    for key in (*_ADDRESSES, *_GRPC_PORTS):
         values[key] = environment.get(f"TS_{key.upper()}", values.get(key, ""))
+    for key in _ADDRESSES:
         if not values[key].startswith("http://"):
             raise ValueError(f"{config}: {key} must be http://HOST:PORT, found {values[key]!r}")
     return ServingSettings(
@@ -78,6 +82,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
         inference=_reachable(values["inference_address"]),
         management=values["management_address"],
         metrics=_reachable(values["metrics_address"]),
+        listens=(
+            *(values[key].removeprefix("http://") for key in _ADDRESSES),
+            *(f"127.0.0.1:{values[key]}" for key in _GRPC_PORTS),
+        ),
         startup_timeout=float(environment.get("SERVING_STARTUP_TIMEOUT", "120")),
     )
 

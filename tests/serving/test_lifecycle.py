@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_a_broken_archive_is_reported_not_called_healthy(second_service: Service
     output = second_service.command("serving", "start", check=False)
     assert "did not start" in output
     assert "answered no prediction" in output
+    assert second_service.processes() == []
+
+
+def test_a_taken_port_is_named(second_service: ServiceUnderTest) -> None:
+    port = int(second_service.management.rpartition(":")[2])
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        output = second_service.command("serving", "start", check=False)
+    assert f"127.0.0.1:{port} is in use by another program" in output
+    assert "TS_MANAGEMENT_ADDRESS" in output
     assert second_service.processes() == []
 
 

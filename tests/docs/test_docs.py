@@ -1,0 +1,93 @@
+"""What the documents promise is what the code does."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from batch_client.cli import app
+from batch_client.exit_codes import ExitCode
+from batch_client.settings import BatchSettings
+from handler import settings as handler_settings
+from serving import settings as serving_settings
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROPERTIES = dict(
+    line.split("=", 1)
+    for line in (ROOT / "config.properties").read_text(encoding="utf-8").splitlines()
+    if "=" in line and not line.startswith("#")
+)
+
+
+def test_every_error_code_is_in_the_readme() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handler").glob("*.py"))
+    codes = set(re.findall(r"PhotoError\(\s*\d+,\s*\"(\w+)\"", sources))
+    assert {"empty_body", "unsupported_format", "bad_shape"} <= codes
+    assert {code for code in codes if f"`{code}`" not in README} == set()
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README, flags=re.MULTILINE)}
+    returned = {code for code in ExitCode if re.search(rf"ExitCode\.{code.name}\b", _sources("batch_client"))}
+    assert {int(code) for code in returned} | {ExitCode.OK, ExitCode.BUG} <= listed
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    for name, setting in BatchSettings.model_fields.items():
+        assert f"| `{name.upper()}` | `{setting.default}` |" in README
+    for name in re.findall(r"environment\.get\(\"([A-Z_]+)\"", _sources("serving") + _sources("tools")):
+        assert f"`{name}`" in README, name
+
+
+def test_every_command_is_in_the_readme() -> None:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {name for name in names if f"`batch-client {name}" not in README} == set()
+
+
+def test_make_help_lists_every_public_target() -> None:
+    helped = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("run", "serve", "stop", "batch", "export", "token", "test", "check", "fix", "train"):
+        assert re.search(rf"^{target}\s+\S", helped, flags=re.MULTILINE), target
+
+
+def test_ports_names_and_sizes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TS_INFERENCE_ADDRESS", "TORCHSERVE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(ROOT)
+    serving = serving_settings.from_environment({})
+    assert BatchSettings().torchserve_url == serving.inference == PROPERTIES["inference_address"]
+    assert BatchSettings().torchserve_token_file.resolve() == serving.token_file
+    assert PROPERTIES["load_models"] == serving.archive.name
+    config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
+    limits = handler_settings.from_yaml(config).limits
+    assert limits.max_bytes < int(PROPERTIES["max_request_size"]), "our own message must be able to answer"
+    assert config["jobQueueSize"] == int(PROPERTIES["job_queue_size"])
+
+
+def test_every_frontend_key_is_written_out() -> None:
+    """A key that is missing falls back to the engine's own default as soon as there is a file."""
+    config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
+    keys = ("minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout", "startupTimeout")
+    assert all(config[key] > 0 for key in (*keys, "maxRetryTimeoutInSec", "jobQueueSize"))
+
+
+def test_doors_stay_closed() -> None:
+    assert PROPERTIES["disable_token_authorization"] == "false"
+    assert PROPERTIES["enable_model_api"] == "false"
+    assert PROPERTIES["allowed_urls"] == "file:///nonexistent/.*"
+    assert int(PROPERTIES["token_expiration_min"]) > 60 * 24 * 365
+    for key in ("inference_address", "management_address", "metrics_address"):
+        assert PROPERTIES[key].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", ["serving", "batch", "training", "dev", "postgresql"])
+def test_requirements_are_pinned(name: str) -> None:
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line.split("#")[0].strip() for line in lines]
+    assert all("==" in line or line.startswith("-r ") for line in wanted if line)
+
+
+def _sources(room: str) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in (ROOT / room).glob("*.py"))
