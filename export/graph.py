@@ -7,34 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
+from handler import checkpoint
 from handler.contract import Contract
 from handler.network import ResNet18, ServedNetwork
 from handler.runtime import FILE_NAME
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:
     """Read the checkpoint into the network as it is served: uint8 photos in, logits and maps out.
 
     Raises:
-        FileNotFoundError: there is no checkpoint; the message says how to get one.
-        ValueError: it does not fit the contract; the message names the parameters.
+        FileNotFoundError, ValueError: as :func:`handler.checkpoint.load`.
     """
-    path = model_folder / CHECKPOINT
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Train one with `make train DATA=...`.")
     network = ResNet18(contract.outputs)
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    try:
-        problems = network.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit {contract.outputs} outputs: {error}") from error
-    missing = [name for name in problems.missing_keys if not name.endswith("num_batches_tracked")]
-    if missing or problems.unexpected_keys:
-        raise ValueError(f"{path} is another network: missing {missing}, unexpected {problems.unexpected_keys}")
+    checkpoint.load(network, model_folder / checkpoint.FILE_NAME)
     return ServedNetwork(network, contract.mean, contract.std).eval()
 
 

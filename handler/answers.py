@@ -11,7 +11,7 @@ from PIL import Image
 from handler.contract import Contract
 from handler.decode import Limits, decode
 from handler.errors import PhotoError
-from handler.explain import explanation, heatmap_of, overlay
+from handler.explain import explanation, heatmap_of, overlay, reduced
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
@@ -33,7 +33,8 @@ class PhotoInWork:
 
     Attributes:
         encoded: as it arrived.
-        image: decoded, mode RGB; kept only where an overlay will be drawn on it.
+        keep_picture: an overlay will be drawn on it.
+        picture: the photo at the overlay's size, mode RGB, if so.
         pixels: uint8 [H, W, 3] for the network; None when the photo cannot be classified.
         error: why not; None with no pixels means a fault of ours.
         logits: float32 [C + 1], once the network ran.
@@ -41,8 +42,8 @@ class PhotoInWork:
     """
 
     encoded: EncodedPhoto
-    keep_image: bool
-    image: Image.Image | None = None
+    keep_picture: bool
+    picture: Image.Image | None = None
     pixels: NDArray[np.uint8] | None = None
     error: PhotoError | None = None
     logits: NDArray[np.float32] | None = None
@@ -52,9 +53,15 @@ class PhotoInWork:
 def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWork:
     """Decode and preprocess one photo in place; whatever goes wrong stays with it."""
     try:
+        if photo.encoded.data is None:
+            raise PhotoError(
+                415,
+                "unsupported_format",
+                "This is JSON or text, not a photo. Send the photo's bytes with a Content-Type such as image/jpeg.",
+            )
         image = decode(photo.encoded.data, limits)
         photo.pixels = preprocess(image, contract.input_size)
-        photo.image = image if photo.keep_image else None
+        photo.picture = reduced(image) if photo.keep_picture else None
     except PhotoError as error:
         photo.error = error
     except Exception:
@@ -70,8 +77,9 @@ class RowAnswers:
     photos: list[PhotoInWork] = field(init=False)
 
     def __post_init__(self) -> None:
-        keep_image = self.request.purpose == "explain" and self.request.wants_png
-        self.photos = [PhotoInWork(encoded, keep_image) for encoded in self.request.photos]
+        alone = len(self.request.photos) == 1  # several answers are a list, which is JSON
+        keep_picture = alone and self.request.purpose == "explain" and self.request.wants_png
+        self.photos = [PhotoInWork(encoded, keep_picture) for encoded in self.request.photos]
 
     def response(self, contract: Contract) -> Response:
         """Build the response: the photo's own status for one photo, 200 and a list for several."""
@@ -83,8 +91,8 @@ class RowAnswers:
             return error_response(photo.error)
         if photo.logits is None:
             return internal_error_response()
-        if photo.image is not None:
-            return Response(200, overlay(photo.image, _heatmap(photo)), PNG)
+        if photo.picture is not None:
+            return Response(200, overlay(photo.picture, _heatmap(photo)), PNG)
         return json_response(self._entry(photo, contract))
 
     def _entry(self, photo: PhotoInWork, contract: Contract) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def from_dict(fields: dict[str, Any]) -> Contract:
         )
     except KeyError as missing:
         raise ValueError(f"contract: field {missing} is missing") from None
+    except TypeError as error:
+        raise ValueError(f"contract: a field has the wrong type: {error}") from None
 
 
 def load(folder: Path) -> Contract:

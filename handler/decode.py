@@ -1,7 +1,6 @@
 """Photo bytes to an upright RGB image, or a clear refusal."""
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,22 +14,25 @@ pillow_heif.register_heif_opener(thumbnails=False)
 Image.MAX_IMAGE_PIXELS = None
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)  # Source: Pillow, BmpImagePlugin
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a photo may cost, and the least it must show.
+    """What a photo and a request may cost, and the least a photo must show.
 
     Attributes:
         max_bytes: encoded size.
         max_pixels: width times height.
         min_side: width and height, pixels.
+        max_photos: in one request.
     """
 
     max_bytes: int
     max_pixels: int
     min_side: int
+    max_photos: int
 
 
 def decode(data: bytes | bytearray | memoryview, limits: Limits) -> Image.Image:
@@ -55,7 +57,7 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits) -> Image.Image:
             "too_many_bytes",
             f"The photo has {len(data)} bytes, the limit is {limits.max_bytes}. Send a smaller JPEG.",
         )
-    if not _has_photo_signature(bytes(data[:16])):
+    if not _has_photo_signature(bytes(data[:18])):
         raise PhotoError(
             415, "unsupported_format", "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
         )
@@ -77,9 +79,11 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits) -> Image.Image:
 
 
 def _has_photo_signature(head: bytes) -> bool:
-    """Tell from the first 16 bytes whether this is one of the formats we read."""
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF87a", b"GIF89a")):
+    """Tell from the first 18 bytes whether this is one of the formats we read."""
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
         return True
+    if head.startswith(b"BM"):  # many a text begins so too
+        return len(head) == 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES
     if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return True
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -90,9 +94,7 @@ def _has_photo_signature(head: bytes) -> bool:
 def _open(data: bytes | bytearray | memoryview) -> Image.Image:
     """Read the header only."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata is not the sender's concern
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except MemoryError:
         raise
     except Exception:  # a hostile header makes Pillow's parsers raise nearly anything
@@ -104,10 +106,8 @@ def _open(data: bytes | bytearray | memoryview) -> Image.Image:
 def _load(image: Image.Image) -> Image.Image:
     """Decode every row, then turn the picture upright."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
-            return ImageOps.exif_transpose(image)
+        image.load()
+        return ImageOps.exif_transpose(image)
     except MemoryError:
         raise
     except Exception:  # as above: any decoder, any exception
@@ -120,20 +120,15 @@ def _load(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB; where Pillow's own conversion would clip or drop alpha, do it right."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = _sixteen_bit_to_grey(image)
+    if image.mode in ("I", "F"):
+        raise PhotoError(
+            415, "unsupported_format", "Pixels of 32 bits have no defined brightness here. Save with 8 or 16 bits."
+        )
+    if image.mode.startswith("I;16"):
+        # Pillow's convert() clips at 255 instead of scaling, which turns a photo white.
+        image = Image.fromarray((np.asarray(image, dtype=np.uint32) // 257).astype(np.uint8), mode="L")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _sixteen_bit_to_grey(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits. Pillow's convert() clips at 255 instead, which turns a photo white."""
-    values = np.asarray(image)
-    if values.size == 0 or values.min() < 0 or values.max() > 65535 or image.mode == "F":
-        raise PhotoError(
-            415, "unsupported_format", "Pixels of 32 bits have no defined brightness here. Save with 8 or 16 bits."
-        )
-    return Image.fromarray((values.astype(np.uint32) // 257).astype(np.uint8), mode="L")

@@ -30,21 +30,23 @@ def explanation(answer: dict[str, Any], heatmap: NDArray[np.float32]) -> dict[st
     return {**answer, "heatmap": [[round(float(value), 4) for value in row] for row in heatmap]}
 
 
-def overlay(image: Image.Image, heatmap: NDArray[np.float32]) -> bytes:
-    """Draw the heat map in red over the photo.
+def reduced(image: Image.Image) -> Image.Image:
+    """Return a copy whose longest side is at most 640 pixels, for the overlay."""
+    copy = image.copy()
+    copy.thumbnail((_OVERLAY_SIDE, _OVERLAY_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return copy
+
+
+def overlay(picture: Image.Image, heatmap: NDArray[np.float32]) -> bytes:
+    """Draw the heat map in red over a photo and return it as PNG.
 
     Args:
-        image: mode RGB.
+        picture: mode RGB; the heat map is drawn into it.
         heatmap: float32 [h, w] on [0, 1].
-
-    Returns:
-        A PNG whose longest side is at most 640 pixels.
     """
-    shown = image.copy()
-    shown.thumbnail((_OVERLAY_SIDE, _OVERLAY_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     strength = Image.fromarray((heatmap * 255 * _OVERLAY_STRENGTH).astype(np.uint8), mode="L")
-    red = Image.new("RGB", shown.size, (230, 30, 30))
-    shown.paste(red, mask=strength.resize(shown.size, Image.Resampling.BICUBIC))
+    red = Image.new("RGB", picture.size, (230, 30, 30))
+    picture.paste(red, mask=strength.resize(picture.size, Image.Resampling.BICUBIC))
     buffer = io.BytesIO()
-    shown.save(buffer, "PNG")
+    picture.save(buffer, "PNG")
     return buffer.getvalue()

@@ -70,7 +70,7 @@ class ImageHandler:
 
     def _parse(self, row: dict[str, Any], context: Any, index: int) -> Request | Response:
         try:
-            return parse(row, context.get_all_request_header(index))
+            return parse(row, context.get_all_request_header(index), self.settings.limits.max_photos)
         except PhotoError as error:
             return error_response(error)
 

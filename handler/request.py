@@ -15,11 +15,11 @@ class EncodedPhoto:
 
     Attributes:
         field: its multipart field name; None for a raw body.
-        data: encoded bytes.
+        data: encoded bytes; None where text or JSON came instead.
     """
 
     field: str | None
-    data: bytes | bytearray
+    data: bytes | bytearray | None
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,16 @@ class Request:
     wants_png: bool
 
 
-def parse(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Request:
+def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -> Request:
     """Read one row as TorchServe hands it over.
 
     Args:
         row: ``{"body": ...}`` for a raw body, one entry a field for multipart.
         headers: request headers; names in any case, for proxies change it.
+        max_photos: refused above.
 
     Raises:
-        PhotoError: 400 ``empty_body``; 415 ``form_encoded_body``, ``unsupported_format``.
+        PhotoError: 400 ``empty_body``; 413 ``too_many_photos``; 415 ``form_encoded_body``.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     content_type = str(lowered.get("content-type", "")).lower()
@@ -60,21 +61,16 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Request:
     body = row.get("body")
     if isinstance(body, Mapping) and body.get("describe") is True:
         return Request("describe", (), wants_png)
+    if len(row) > max_photos:
+        raise PhotoError(
+            413, "too_many_photos", f"The request carries {len(row)} photos, the limit is {max_photos}. Send several."
+        )
+    is_form = content_type.startswith("multipart/")
+    # TorchServe has already turned JSON into objects and text into strings.
     photos = tuple(
-        EncodedPhoto(field if content_type.startswith("multipart/") else None, _bytes_of(value))
+        EncodedPhoto(field if is_form else None, value if isinstance(value, bytes | bytearray) else None)
         for field, value in row.items()
     )
     if not photos:
         raise PhotoError(400, "empty_body", "The request carries no photo. Send it as the body or as a file field.")
     return Request("explain" if explains else "predict", photos, wants_png)
-
-
-def _bytes_of(value: Any) -> bytes | bytearray:
-    """Return a field's bytes; TorchServe has already turned JSON into objects and text into strings."""
-    if isinstance(value, bytes | bytearray):
-        return value
-    raise PhotoError(
-        415,
-        "unsupported_format",
-        "The body is JSON or text, not a photo. Send the photo's bytes with a Content-Type such as image/jpeg.",
-    )

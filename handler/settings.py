@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from handler.decode import Limits
@@ -32,7 +32,7 @@ def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
     try:
         limits = config["limits"]
         return HandlerSettings(
-            limits=Limits(int(limits["max_bytes"]), int(limits["max_pixels"]), int(limits["min_side"])),
+            limits=Limits(**{field.name: int(limits[field.name]) for field in fields(Limits)}),
             threads=int(config["threads"]) or _cores(),
             precision=str(config["precision"]),
         )
@@ -41,5 +41,5 @@ def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
 
 
 def _cores() -> int:
-    """Count the cores this process may use, which in a container may be fewer than the machine has."""
+    """Count the cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -63,10 +63,11 @@ def _best_temperature(logits: Tensor, accepts: Tensor) -> float:
 
 
 def _accept_threshold(confidence: Tensor, right: Tensor) -> float:
-    """Return the lowest confidence whose accepted photos are at most 1% wrong, with 95% certainty.
+    """Return the lowest confidence at which the upper 95% bound of the wrong share is at most 1%.
 
-    A share measured on the rows that chose the threshold flatters it, so the bound counts, not the share.
-    Where no threshold holds the promise, the strictest is returned: then next to nothing is accepted.
+    A share measured on the rows that chose the threshold flatters it, so the bound counts, not the share. (Searching
+    over all thresholds flatters the bound a little too; the test rows tell by how much.) Where no threshold
+    holds the promise, the strictest is returned: then next to nothing is accepted.
     """
     ordered, order = confidence.sort(descending=True)
     wrong = (~right[order]).cumsum(dim=0).tolist()

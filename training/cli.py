@@ -1,5 +1,6 @@
-"""``python -m training``: train, and measure."""
+"""``python -m training``: train, calibrate, measure, and write the model folder."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -8,31 +9,29 @@ from typing import Annotated, Literal
 import torch
 import typer
 
+from handler import checkpoint
 from handler.network import ResNet18
-from training import calibration, checkpoint, dataset, rows
+from training import calibration, dataset, rows
 from training.evaluate import figures_of
 from training.initial_weights import start_from
 from training.loop import TrainingSettings, predict, train
-from training.model_folder import write_model
+from training.model_folder import next_version, refuse_reused_version, write_model
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="Train the classifier and measure it.",
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Train the classifier and measure it.")
 
 # Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
 _ROOM_TO_MOVE = 9 / 7
 
 
-@app.command("train")
+@app.command()
 def train_command(
     data: Annotated[Path, typer.Option(help="Folder with catalog.parquet and wild.parquet.")],
     run: Annotated[Path, typer.Option(help="Folder for progress and logs; a killed training resumes from it.")],
     out: Annotated[Path, typer.Option(help="Where the checkpoint and the contract go.")] = Path("model"),
     init: Annotated[Literal["scratch", "imagenet", "checkpoint"], typer.Option(help="Where to start.")] = "scratch",
-    model_version: Annotated[str, typer.Option(help="Version of the new weights.")] = "1.0.0",
+    model_version: Annotated[
+        str | None, typer.Option(help="Version of the new weights; default: one minor above the model in --out.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 14,
     photos_per_epoch: Annotated[int, typer.Option(min=64)] = 18_000,
     batch_size: Annotated[int, typer.Option(min=2)] = 64,
@@ -55,22 +54,55 @@ def train_command(
         wild_weight,
         seed,
     )
-    torch.manual_seed(seed)
-    read = rows.read(data)
-    kept = dataset.without_near_duplicates(read)
-    typer.echo(f"{len(read) - len(kept)} training rows left out: near-duplicates of judged rows")
-    judged = dataset.load([row for row in kept if row.part != "train"], input_size)
-    training = dataset.load([row for row in kept if row.part == "train"], round(input_size * _ROOM_TO_MOVE))
-    tuning, test = judged.part("tune"), judged.part("test")
-    typer.echo(f"{len(training.rows)} rows to train, {len(tuning.rows)} to tune, {len(test.rows)} to test")
+    try:
+        _train(data, run, out, init, model_version or next_version(out), settings)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"training: {error}") from error
+
+
+def _train(data: Path, run: Path, out: Path, init: str, model_version: str, settings: TrainingSettings) -> None:
+    refuse_reused_version(out, model_version)
+    torch.manual_seed(settings.seed)
     network = ResNet18(len(rows.CLASSES) + 1)
     typer.echo(start_from(network, init, out))
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+    read = rows.read(data)
+    _claim_run(run, {"settings": asdict(settings), "init": init, "data": _digest(read)})
+    kept = dataset.without_near_duplicates(read)
+    if {"train", "tune", "test"} - {row.part for row in kept}:
+        raise ValueError(f"{data}: no rows to train on, or none to judge by; the column `split` says train or val")
+    typer.echo(f"{len(read) - len(kept)} training rows left out: near-duplicates of judged rows")
+    judged = dataset.load([row for row in kept if row.part != "train"], settings.input_size)
+    room = round(settings.input_size * _ROOM_TO_MOVE)
+    training = dataset.load([row for row in kept if row.part == "train"], room)
+    tuning, test = judged.part("tune"), judged.part("test")
+    typer.echo(f"{len(training.rows)} rows to train, {len(tuning.rows)} to tune, {len(test.rows)} to test")
     trained = train(network, training, tuning, settings, run)
-    checkpoint.save(trained, run / "checkpoint.safetensors")
-    checkpoint.load(trained, run / "checkpoint.safetensors")  # judge what is shipped: float16 weights
+    checkpoint.save(trained, run / checkpoint.FILE_NAME)
+    checkpoint.load(trained, run / checkpoint.FILE_NAME)  # judge what is shipped: float16 weights
     decisions = calibration.calibrate(predict(trained, tuning.photos), tuning)
     figures = figures_of(predict(trained, test.photos), test, decisions)
-    write_model(out, run / "checkpoint.safetensors", settings, decisions, figures, model_version)
+    write_model(out, run / checkpoint.FILE_NAME, settings, decisions, figures, model_version)
     typer.echo(json.dumps(figures, indent=2))
+    typer.echo(f"model {model_version} is in {out}")
+
+
+def _claim_run(run: Path, identity: dict[str, object]) -> None:
+    """Record what a run folder trains.
+
+    Raises:
+        ValueError: it holds another training, which resuming would mix up with this one.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / "training.json"
+    text = json.dumps(identity, indent=2) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{run} holds a training with other settings, start or data; name another with RUN=FOLDER")
+    path.write_text(text, encoding="utf-8")
+
+
+def _digest(read: list[rows.Row]) -> str:
+    """Return what tells one set of rows from another."""
+    digest = hashlib.sha256()
+    for row in read:
+        digest.update(f"{row.domain} {row.key} {row.part} {row.accepts}\n".encode())
+    return digest.hexdigest()

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from handler.decode import Limits, decode
+import handler
+from handler import settings
+from handler.decode import decode
 from handler.preprocess import preprocess
 from training.rows import CLASSES, UNKNOWN, Row
 
-_LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000, min_side=16)
+_MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
+_LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
+from handler import checkpoint
 from handler.network import ResNet18
-from training import checkpoint
 from training.torchvision_shim import import_torchvision
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def start_from(network: ResNet18, init: str, model_folder: Path) -> str:
@@ -24,8 +22,9 @@ def start_from(network: ResNet18, init: str, model_folder: Path) -> str:
     if init == "scratch":
         return "starting from random weights"
     if init == "checkpoint":
-        checkpoint.load(network, model_folder / CHECKPOINT)
-        return f"starting from {model_folder / CHECKPOINT}"
+        path = model_folder / checkpoint.FILE_NAME
+        checkpoint.load(network, path)
+        return f"starting from {path}"
     models = import_torchvision()
     try:
         pretrained = models.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)

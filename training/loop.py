@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from handler.network import ResNet18
-from training import checkpoint
+from training import progress
 from training.augment import augment
 from training.dataset import Dataset
 from training.loss import set_valued_loss
 from training.metrics import topk_right
 from training.normalisation import normalise
-
-PROGRESS = "progress.pt"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def train(network: ResNet18, training: Dataset, tuning: Dataset, settings: Train
         optimizer, settings.learning_rate, total_steps=steps * settings.epochs, pct_start=0.2
     )
     done = 0
-    if state := checkpoint.load_progress(run / PROGRESS):
+    if state := progress.load(run):
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -91,8 +89,8 @@ def train(network: ResNet18, training: Dataset, tuning: Dataset, settings: Train
         best = average.module
         assert isinstance(best, ResNet18)
         figures = _watch(predict(best, tuning.photos), tuning)
-        checkpoint.save_progress(
-            run / PROGRESS,
+        progress.save(
+            run,
             {
                 "network": network.state_dict(),
                 "average": average.state_dict(),

@@ -6,14 +6,32 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from handler.contract import FILE_NAME, from_dict
+from handler import checkpoint as checkpoints
+from handler.contract import FILE_NAME, from_dict, load
 from training.calibration import Decisions
-from training.initial_weights import CHECKPOINT
 from training.loop import TrainingSettings
 from training.normalisation import MEAN, STD
 from training.rows import CLASSES
 
 CONTRACT_VERSION = "1"
+
+
+def next_version(folder: Path) -> str:
+    """Return the version of the next model: one minor above the folder's, 1.0.0 in an empty one."""
+    if not (folder / FILE_NAME).is_file():
+        return "1.0.0"
+    major, minor, _ = (int(part) for part in load(folder).model_version.split("."))
+    return f"{major}.{minor + 1}.0"
+
+
+def refuse_reused_version(folder: Path, model_version: str) -> None:
+    """Refuse to give new weights the version of the folder's: stored predictions could not be told apart.
+
+    Raises:
+        ValueError: the folder's model has this version.
+    """
+    if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
+        raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")
 
 
 def write_model(
@@ -40,7 +58,7 @@ def write_model(
     }
     from_dict(contract)
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(checkpoint, folder / CHECKPOINT)
+    shutil.copyfile(checkpoint, folder / checkpoints.FILE_NAME)
     _write_json(folder / FILE_NAME, contract)
     _write_json(folder / "figures.json", {"training": asdict(settings), "test": figures})
 

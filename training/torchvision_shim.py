@@ -31,7 +31,7 @@ def import_torchvision() -> ModuleType:
         if "torchvision::nms" not in str(error):
             raise
     except ImportError as error:
-        raise ImportError("torchvision is missing: run `make setup-training`") from error
+        raise ImportError("torchvision is missing: run `python -m tools.install training`") from error
     _library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         _library.define(schema)

@@ -44,7 +44,7 @@ def test_verification_notices_another_network(archive: Path, contract: Contract)
     network = load_network(ROOT / "model", contract)
     with torch.no_grad():
         network.network.fc.bias[3] += 4
-    with pytest.raises(RuntimeError, match="the checkpoint says"):
+    with pytest.raises(RuntimeError, match="logits differ"):
         verify(archive, network, contract)
 
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_the_old_archive_stays(mod
     weights = load_file(model / "checkpoint.safetensors")
     weights["fc.weight"] = weights["fc.weight"][:5].clone()
     save_file(weights, model / "checkpoint.safetensors")
-    with pytest.raises(ValueError, match="does not fit 28 outputs"):
+    with pytest.raises(ValueError, match=r"parameter fc\.weight differs"):
         archives.build(model, store)
     assert (store / archives.ARCHIVE_NAME).read_bytes() == b"the old one"
     assert [path.name for path in store.iterdir()] == [archives.ARCHIVE_NAME]

@@ -1,5 +1,7 @@
 """Every photo is decoded right or refused with a reason; none is misread."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from handler.decode import Limits, decode
 from handler.errors import PhotoError
 from tests.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
 
-LIMITS = Limits(max_bytes=2_000_000, max_pixels=1_000_000, min_side=16)
+LIMITS = Limits(max_bytes=2_000_000, max_pixels=1_000_000, min_side=16, max_photos=16)
 
 
 def assert_shows_the_picture(image: Image.Image, tolerance: int = 12) -> None:
@@ -93,7 +95,18 @@ def test_empty() -> None:
     assert refusal(b"") == (400, "empty_body")
 
 
-@pytest.mark.parametrize("data", [b"just text", b"%PDF-1.7 ...", b"<svg xmlns='...'/>", b"\x00" * 64, b"PK\x03\x04zip"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"just text",
+        b"%PDF-1.7 ...",
+        b"<svg xmlns='...'/>",
+        b"\x00" * 64,
+        b"PK\x03\x04zip",
+        b"BMW, a text",
+        b"\x00\x00\x00\x1cftypavif",
+    ],
+)
 def test_no_photo(data: bytes) -> None:
     assert refusal(data) == (415, "unsupported_format")
 
@@ -118,11 +131,16 @@ def test_truncated_heic() -> None:
 
 
 def test_too_many_bytes() -> None:
-    assert refusal(encoded(striped()), Limits(100, 1_000_000, 16)) == (413, "too_many_bytes")
+    assert refusal(encoded(striped()), replace(LIMITS, max_bytes=100)) == (413, "too_many_bytes")
 
 
 def test_too_many_pixels_is_told_by_the_header() -> None:
     assert refusal(encoded(Image.new("1", (30_000, 30_000)), "PNG")) == (413, "too_many_pixels")
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_32_bits_are_refused(mode: str) -> None:
+    assert refusal(encoded(striped().convert("L").convert(mode), "TIFF")) == (415, "unsupported_format")
 
 
 def test_too_small() -> None:

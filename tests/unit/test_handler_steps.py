@@ -1,5 +1,6 @@
 """Request, preprocess, postprocess, response, explanation, settings and contract: the steps around the network."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ from handler import contract as contracts
 from handler import settings
 from handler.contract import Contract
 from handler.errors import PhotoError
-from handler.explain import explanation, heatmap_of, overlay
+from handler.explain import explanation, heatmap_of, overlay, reduced
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import parse
@@ -70,19 +71,19 @@ class TestPostprocess:
 
 class TestRequest:
     def test_raw_body(self) -> None:
-        request = parse({"body": bytearray(b"photo")}, {"content-type": "image/jpeg", "explain": "False"})
+        request = parse({"body": bytearray(b"photo")}, {"content-type": "image/jpeg", "explain": "False"}, 16)
         assert (request.purpose, request.photos[0].field, bytes(request.photos[0].data)) == ("predict", None, b"photo")
 
     def test_multipart_keeps_order_and_fields(self) -> None:
         headers = {"b": {"content-type": "image/jpeg"}, "Content-Type": "multipart/form-data; boundary=x"}
-        request = parse({"b": b"1", "a": b"2"}, headers)
+        request = parse({"b": b"1", "a": b"2"}, headers, 16)
         assert [(photo.field, photo.data) for photo in request.photos] == [("b", b"1"), ("a", b"2")]
 
     def test_describe(self) -> None:
-        assert parse({"body": {"describe": True}}, {"Content-Type": "application/json"}).purpose == "describe"
+        assert parse({"body": {"describe": True}}, {"Content-Type": "application/json"}, 16).purpose == "describe"
 
     def test_explanation_and_picture(self) -> None:
-        request = parse({"body": b"x"}, {"EXPLAIN": "True", "ACCEPT": "image/png"})
+        request = parse({"body": b"x"}, {"EXPLAIN": "True", "ACCEPT": "image/png"}, 16)
         assert request.purpose == "explain"
         assert request.wants_png
 
@@ -90,14 +91,13 @@ class TestRequest:
         ("row", "content_type", "status", "code"),
         [
             ({"\ufffd\ufffd": ""}, "application/x-www-form-urlencoded", 415, "form_encoded_body"),
-            ({"body": {"image": "aGk="}}, "application/json", 415, "unsupported_format"),
-            ({"body": "hello"}, "text/plain", 415, "unsupported_format"),
+            ({str(i): b"x" for i in range(17)}, "multipart/form-data", 413, "too_many_photos"),
             ({}, "multipart/form-data", 400, "empty_body"),
         ],
     )
     def test_refusals(self, row: dict[str, Any], content_type: str, status: int, code: str) -> None:
         with pytest.raises(PhotoError) as caught:
-            parse(row, {"Content-Type": content_type})
+            parse(row, {"Content-Type": content_type}, 16)
         assert (caught.value.status, caught.value.code) == (status, code)
 
 
@@ -111,8 +111,11 @@ class TestExplanation:
     def test_overlay_reddens_the_hot_corner(self) -> None:
         heatmap = np.zeros((4, 4), dtype=np.float32)
         heatmap[3, 3] = 1
-        picture = overlay(Image.new("RGB", (800, 1000), (60, 60, 60)), heatmap)
-        assert picture.startswith(b"\x89PNG")
+        drawn = Image.open(io.BytesIO(overlay(reduced(Image.new("RGB", (800, 1000), (60, 60, 60))), heatmap)))
+        assert max(drawn.size) == 640
+        cold, hot = drawn.getpixel((5, 5)), drawn.getpixel((drawn.width - 5, drawn.height - 5))
+        assert cold == (60, 60, 60)
+        assert hot[0] > 120 > hot[1]  # type: ignore[index,operator]
 
 
 class TestContract:

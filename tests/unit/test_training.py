@@ -1,6 +1,8 @@
 """Rows, losses, figures and checkpoints of training."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
+from handler import checkpoint
 from handler.network import ResNet18, ServedNetwork
+from tests.conftest import ROOT
 from tests.drawn_photos import encoded, striped
-from training import checkpoint, dataset, rows
+from training import dataset, progress, rows
 from training.augment import augment
 from training.calibration import calibrate
 from training.evaluate import figures_of
 from training.initial_weights import start_from
-from training.loop import PROGRESS, TrainingSettings, predict, train
+from training.loop import TrainingSettings, predict, train
 from training.loss import set_valued_loss
 from training.metrics import expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
@@ -193,21 +197,64 @@ class TestNetwork:
         assert str(tmp_path) in start_from(ResNet18(28), "checkpoint", tmp_path)
 
 
-def test_training_learns_and_resumes(tmp_path: Path) -> None:
-    """Red against blue squares: a short training tells them apart, also when it was killed after an epoch."""
+def two_colours() -> list[rows.Row]:
     colours = {"Socks": (200, 30, 30), "Belts": (30, 30, 200)}
-    made = [
+    return [
         rows.Row("catalog", f"{name}{i}", name, (name,), "train", encoded(Image.new("RGB", (40, 40), colour)))
         for name, colour in colours.items()
         for i in range(16)
     ]
-    training, tuning = dataset.load(made, 41), dataset.load(made, 32)
+
+
+def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, tuning = dataset.load(two_colours(), 41), dataset.load(two_colours(), 32)
     settings = TrainingSettings(3, 64, 16, 32, 0.05, 5e-4, 0.5, 1.0, 1)
-    torch.manual_seed(1)
-    trained = train(ResNet18(28), training, tuning, settings, tmp_path)
-    assert topk_right(predict(trained, tuning.photos), tuning.accepts, 1).float().mean() > 0.9
-    assert (tmp_path / "epochs.csv").read_text().count("\n") == 4
-    state = checkpoint.load_progress(tmp_path / PROGRESS)
-    assert state is not None and state["epochs"] == 3
-    again = train(ResNet18(28), training, tuning, settings, tmp_path)  # nothing left to do: the same weights
-    torch.testing.assert_close(predict(again, tuning.photos), predict(trained, tuning.photos))
+
+    def trained_in(folder: Path) -> torch.Tensor:
+        torch.manual_seed(1)
+        return predict(train(ResNet18(28), training, tuning, settings, folder), tuning.photos)
+
+    undisturbed = trained_in(tmp_path / "undisturbed")
+    assert topk_right(undisturbed, tuning.accepts, 1).float().mean() > 0.9
+    assert (tmp_path / "undisturbed" / "epochs.csv").read_text().count("\n") == 4
+
+    save = progress.save
+
+    def save_and_die(folder: Path, state: dict[str, object]) -> None:
+        save(folder, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(progress, "save", save_and_die)
+        trained_in(tmp_path / "killed")
+    torch.testing.assert_close(trained_in(tmp_path / "killed"), undisturbed)
+
+
+class TestCommand:
+    """``python -m training`` as a person runs it, on a handful of photos."""
+
+    def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "training", "--data", str(folder), "--out", str(folder / "model")]
+        small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
+        return subprocess.run([*command, *small, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    def test_whole_road_and_its_refusals(self, tmp_path: Path) -> None:
+        split = [("train", 40), ("val", 40)]
+        records = [
+            {
+                "id": f"{part}{i}",
+                "category": name,
+                "split": part,
+                "image": encoded(striped((60, 80), i * 7 + k), "WEBP"),
+            }
+            for part, count in split
+            for i in range(count)
+            for k, name in enumerate(("Socks", "Belts", "unknown"))
+        ]
+        write_catalog(tmp_path, records)
+        done = self.run(tmp_path, "--run", str(tmp_path / "run"))
+        assert done.returncode != 0  # every picture looks like every other, so nothing is left to train on
+        assert "no rows to train" in done.stderr
+
+        done = self.run(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
+        assert done.stderr.startswith("training: ") and "--data" in done.stderr
