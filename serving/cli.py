@@ -8,7 +8,7 @@ import typer
 from serving import control
 from serving.engine import AddressTakenError
 from serving.java import NoJavaError
-from serving.probe import predicts, read_key
+from serving.probe import read_key
 from serving.settings import ServingSettings, from_environment
 from serving.supervisor import read_instance, supervise
 
@@ -22,7 +22,7 @@ def run() -> None:
     """Run in the foreground until SIGTERM (containers, service managers)."""
     try:
         raise SystemExit(supervise(_settings()))
-    except (AddressTakenError, NoJavaError, FileNotFoundError) as error:
+    except (AddressTakenError, NoJavaError, ModuleNotFoundError, FileNotFoundError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 
@@ -38,7 +38,10 @@ def start() -> None:
 @app.command()
 def stop() -> None:
     """Stop the service and return once nothing of it is left."""
-    typer.echo(f"TorchServe {control.stop(_settings())}")
+    try:
+        typer.echo(f"TorchServe {control.stop(_settings())}")
+    except PermissionError as error:
+        raise SystemExit("serving: the service belongs to another user") from error
 
 
 @app.command()
@@ -48,10 +51,9 @@ def status(
     """Say whether the service answers predictions; exit 0 if it does, 1 if not."""
     settings = _settings()
     instance = read_instance(settings.state)
-    key = read_key(settings.token_file)
     state = {
         "running": instance is not None and instance.supervisor_alive(),
-        "ready": key is not None and predicts(settings.inference, key),
+        "ready": control.answers(settings),
         "up_to_date": instance is not None
         and settings.archive.is_file()
         and instance.fingerprint == settings.fingerprint(),

@@ -1,15 +1,19 @@
 """Start and stop a service in the background; both return when it is so."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from serving.probe import predicts, read_key
 from serving.settings import ServingSettings
-from serving.supervisor import read_instance
+from serving.supervisor import Instance, read_instance
 
 _STOP_SECONDS = 40
 
@@ -21,7 +25,8 @@ class ServiceError(RuntimeError):
 def start(settings: ServingSettings) -> str:
     """Bring the service up, or up to date, and return a line that says what was done.
 
-    A service that runs an older archive or configuration is stopped first.
+    A service that runs an older archive or configuration, or no longer answers, is stopped first. Of two starts at
+    once the second waits and finds the work done.
 
     Raises:
         ServiceError: it did not get ready.
@@ -29,14 +34,47 @@ def start(settings: ServingSettings) -> str:
     """
     if not settings.archive.is_file():
         raise FileNotFoundError(f"{settings.archive} does not exist. Build it with `make export`.")
-    instance = read_instance(settings.state)
-    done = "started"
-    if instance is not None and instance.supervisor_alive():
-        if instance.ready and instance.fingerprint == settings.fingerprint():
-            return f"already running, up to date: {settings.inference}"
-        done = "restarted with what changed"
-    stop(settings)
     settings.state.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(settings.state / "start.lock"):
+        instance = read_instance(settings.state)
+        if instance is None or not instance.supervisor_alive():
+            done = "started"
+        elif instance.fingerprint != settings.fingerprint():
+            done = "restarted with what changed"
+        elif answers(settings):
+            return f"already running, up to date: {settings.inference}"
+        else:
+            done = "restarted, for it did not answer"
+        stop(settings)
+        return f"{done} in {_launch(settings):.1f} s: {settings.inference}"
+
+
+def stop(settings: ServingSettings) -> str:
+    """End the service with everything it started, and return a line that says what was done.
+
+    Raises:
+        PermissionError: it belongs to another user.
+    """
+    instance = read_instance(settings.state)
+    if instance is None:
+        return "not running"
+    was_alive = instance.supervisor_alive() or instance.java_alive()
+    _signal(os.kill, instance.supervisor, signal.SIGTERM, instance.supervisor_alive)
+    _signal(os.kill, instance.supervisor, signal.SIGKILL, instance.supervisor_alive)
+    # Java outlives a supervisor that was killed; its process group holds the workers too.
+    _signal(os.killpg, instance.java, signal.SIGKILL, instance.java_alive)
+    _remove_traces(settings, instance)
+    return "stopped" if was_alive else "not running"
+
+
+def answers(settings: ServingSettings) -> bool:
+    """Tell whether a real prediction is answered at this moment."""
+    key = read_key(settings.token_file)
+    return key is not None and predicts(settings.inference, key)
+
+
+def _launch(settings: ServingSettings) -> float:
+    """Start a supervisor that outlives us; return the seconds until the service was ready."""
     with settings.log_file.open("wb") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "serving", "run"],
@@ -49,33 +87,34 @@ def start(settings: ServingSettings) -> str:
     while supervisor.poll() is None:
         instance = read_instance(settings.state)
         if instance is not None and instance.supervisor == supervisor.pid and instance.ready:
-            return f"{done} in {time.monotonic() - began:.1f} s: {settings.inference}"
+            return time.monotonic() - began
         time.sleep(0.05)
     raise ServiceError(f"TorchServe did not start. The end of {settings.log_file}:\n{_tail(settings.log_file)}")
 
 
-def stop(settings: ServingSettings) -> str:
-    """End the service with everything it started, and return a line that says what was done."""
-    instance = read_instance(settings.state)
-    if instance is None or not (instance.supervisor_alive() or instance.java_alive()):
-        return "not running"
-    if instance.supervisor_alive():
-        os.kill(instance.supervisor, signal.SIGTERM)
-        _wait_while(instance.supervisor_alive)
-    if instance.supervisor_alive():
-        os.kill(instance.supervisor, signal.SIGKILL)
-    if instance.java_alive():  # its supervisor was killed, or hung
-        os.killpg(instance.java, signal.SIGKILL)
-        _wait_while(instance.java_alive)
-    (settings.state / "instance.json").unlink(missing_ok=True)
-    settings.token_file.unlink(missing_ok=True)
-    return "stopped"
-
-
-def _wait_while(condition: Callable[[], bool]) -> None:
+def _signal(send: Callable[[int, int], None], pid: int, number: signal.Signals, is_alive: Callable[[], bool]) -> None:
+    """Send a signal to what is alive and wait until it is not."""
+    if not is_alive():
+        return
+    with suppress(ProcessLookupError):  # it ended in between
+        send(pid, number)
     deadline = time.monotonic() + _STOP_SECONDS
-    while condition() and time.monotonic() < deadline:
+    while is_alive() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _remove_traces(settings: ServingSettings, instance: Instance) -> None:
+    """Remove what a supervisor that was killed could not."""
+    shutil.rmtree(instance.temporary, ignore_errors=True)
+    for path in (settings.state / "instance.json", settings.state / "key_file.json", settings.token_file):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _tail(path: Path, lines: int = 25) -> str:

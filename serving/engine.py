@@ -18,6 +18,8 @@ from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
 _STOP_SECONDS = 15
+# Code on PYTHONPATH would win over the code in the archive; TS_CONFIG_FILE over the settings named on the command line.
+_NOT_INHERITED = frozenset({"PYTHONPATH", "TS_CONFIG_FILE"})
 
 
 class AddressTakenError(RuntimeError):
@@ -33,6 +35,7 @@ class Engine:
     Raises:
         AddressTakenError: another program listens where this one should.
         NoJavaError: there is no Java runtime.
+        ModuleNotFoundError: TorchServe is not installed.
     """
 
     def __init__(self, settings: ServingSettings) -> None:
@@ -43,11 +46,12 @@ class Engine:
                 "TS_INFERENCE_ADDRESS, TS_MANAGEMENT_ADDRESS, TS_METRICS_ADDRESS, TS_GRPC_INFERENCE_PORT, "
                 "TS_GRPC_MANAGEMENT_PORT."
             )
+        java, packages = find_java(), _site_packages()
         # Sockets of the workers lie here; a path of theirs may have at most 107 bytes, so not under `state`.
-        self._temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
+        self.temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
         self._forget_keys()
         self.process = subprocess.Popen(
-            self._command(),
+            self._command(java, packages),
             cwd=settings.state,  # TorchServe writes its key file into the working directory
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -70,19 +74,18 @@ class Engine:
         self._signal_group(signal.SIGKILL)
         self.process.wait()
         self._forget_keys()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):  # the whole group is gone already
             os.killpg(self.process.pid, number)
 
-    def _command(self) -> list[str]:
-        packages = _site_packages()
+    def _command(self, java: Path, packages: Path) -> list[str]:
         return [
-            str(find_java()),
+            str(java),
             f"-Xmx{self.settings.heap_mb}m",
             f"-Dmodel_server_home={packages}",
-            f"-Djava.io.tmpdir={self._temporary}",
+            f"-Djava.io.tmpdir={self.temporary}",
             f"-Dlog4j.configurationFile={_LOGGING.as_uri()}",
             *("-cp", f"{packages}/ts/frontend/*"),
             "org.pytorch.serve.ModelServer",
@@ -93,9 +96,8 @@ class Engine:
         ]
 
     def _environment(self) -> dict[str, str]:
-        # Code on PYTHONPATH would win over the code in the archive.
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return {**inherited, "TEMP": str(self._temporary), "TMPDIR": str(self._temporary)}
+        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        return {**inherited, "TEMP": str(self.temporary), "TMPDIR": str(self.temporary)}
 
     def _engine_key(self, name: str) -> str | None:
         """Read one of the keys that TorchServe made at this start."""

@@ -16,8 +16,14 @@ _TIMEOUT = (2, 5)  # seconds: connect, read; while a worker loads, the engine le
 
 def predicts(inference: str, key: str) -> bool:
     """Send a small picture through the model; true when it was classified."""
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy for the outside world must not get what stays on this machine
+        return _predicts(session, inference, key)
+
+
+def _predicts(session: requests.Session, inference: str, key: str) -> bool:
     try:
-        answer = requests.post(
+        answer = session.post(
             f"{inference}/predictions/{MODEL_NAME}",
             data=_picture(),
             headers={"Content-Type": "image/png", "Authorization": f"Bearer {key}"},

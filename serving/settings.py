@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class ServingSettings:
         management: base URL of the management API.
         metrics: base URL of the metrics.
         listens: every ``host:port`` that the engine binds, gRPC's included.
+        overrides: the variables ``TS_*`` that override the file, sorted.
         startup_timeout: seconds until a real prediction must have been answered.
         heap_mb: most memory of the Java heap.
     """
@@ -34,6 +36,7 @@ class ServingSettings:
     management: str
     metrics: str
     listens: tuple[str, ...]
+    overrides: tuple[tuple[str, str], ...]
     startup_timeout: float
     heap_mb: int = 512
 
@@ -57,7 +60,7 @@ class ServingSettings:
         digest = hashlib.sha256()
         for path in (self.archive, self.config):
             digest.update(path.read_bytes())
-        digest.update("\n".join((*self.listens, str(self.heap_mb))).encode())
+        digest.update(repr((self.overrides, self.heap_mb)).encode())
         return digest.hexdigest()
 
 
@@ -66,15 +69,21 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
 
     Raises:
         FileNotFoundError: there is no ``config.properties``.
-        ValueError: an address is missing; the message names it.
+        ValueError: an address or a number is wrong; the message names it.
     """
     config = Path(environment.get("SERVING_CONFIG", "config.properties")).resolve()
     values = _read_properties(config)
     for key in (*_ADDRESSES, *_GRPC_PORTS):
         values[key] = environment.get(f"TS_{key.upper()}", values.get(key, ""))
     for key in _ADDRESSES:
-        if not values[key].startswith("http://"):
-            raise ValueError(f"{config}: {key} must be http://HOST:PORT, found {values[key]!r}")
+        if not re.fullmatch(r"http://[^/:]+:\d+", values[key]):
+            raise ValueError(f"{key} (TS_{key.upper()}) must be http://HOST:PORT, found {values[key]!r}")
+    for key in _GRPC_PORTS:
+        if not values[key].isdecimal():
+            raise ValueError(f"{key} (TS_{key.upper()}) must be a port, found {values[key]!r}")
+    timeout = environment.get("SERVING_STARTUP_TIMEOUT", "120")
+    if not timeout.isdecimal():
+        raise ValueError(f"SERVING_STARTUP_TIMEOUT must be a number of seconds, found {timeout!r}")
     return ServingSettings(
         config=config,
         store=Path(environment.get("MODEL_STORE", "model_store")).resolve(),
@@ -86,7 +95,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
             *(values[key].removeprefix("http://") for key in _ADDRESSES),
             *(f"127.0.0.1:{values[key]}" for key in _GRPC_PORTS),
         ),
-        startup_timeout=float(environment.get("SERVING_STARTUP_TIMEOUT", "120")),
+        overrides=tuple(sorted((name, value) for name, value in environment.items() if name.startswith("TS_"))),
+        startup_timeout=float(timeout),
     )
 
 
@@ -101,4 +111,4 @@ def _read_properties(path: Path) -> dict[str, str]:
 
 def _reachable(address: str) -> str:
     """Return the URL under which this machine reaches an address; nobody can connect to 0.0.0.0 itself."""
-    return address.replace("//0.0.0.0", "//127.0.0.1").rstrip("/")
+    return address.replace("//0.0.0.0:", "//127.0.0.1:")

@@ -30,6 +30,7 @@ class Instance:
         supervisor_started: when that process was created, seconds since 1970; process ids are used again.
         java: process id of Java, which is also the id of its process group.
         java_started: likewise.
+        temporary: folder of the engine's unpacked archives and sockets.
         ready: a real prediction was answered.
         fingerprint: of what is served.
     """
@@ -38,6 +39,7 @@ class Instance:
     supervisor_started: float
     java: int
     java_started: float
+    temporary: str
     ready: bool
     fingerprint: str
 
@@ -124,6 +126,7 @@ def _write_instance(engine: Engine, fingerprint: str, ready: bool) -> None:
         supervisor_started=psutil.Process(own).create_time(),
         java=java,
         java_started=psutil.Process(java).create_time(),
+        temporary=str(engine.temporary),
         ready=ready,
         fingerprint=fingerprint,
     )

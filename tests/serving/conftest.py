@@ -1,10 +1,12 @@
 """One real TorchServe for the whole session, beside whatever else runs on this machine."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,15 +25,14 @@ LOCKSTEP_BATCH = 4
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on at this moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return ports that nobody listens on, below those that the system gives out by itself."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 @dataclass
@@ -50,6 +51,7 @@ class ServiceUnderTest:
         self.environment = {
             **os.environ,
             "MODEL_STORE": str(self.store),
+            "TMPDIR": tempfile.mkdtemp(prefix="refund-"),  # short: sockets lie below it
             "SERVING_STATE": str(self.state),
             "TS_INFERENCE_ADDRESS": self.url,
             "TS_MANAGEMENT_ADDRESS": self.management,
@@ -105,6 +107,7 @@ class ServiceUnderTest:
         self.command("serving", "stop", check=False)
         for process in self.processes():
             process.kill()
+        shutil.rmtree(self.environment["TMPDIR"], ignore_errors=True)
 
 
 def lockstep_archive(archive: Path, store: Path) -> None:

@@ -5,19 +5,18 @@ import shutil
 import signal
 import socket
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import requests
 
 from tests.drawn_photos import encoded, striped
-from tests.serving.conftest import ServiceUnderTest
+from tests.serving.conftest import LOCKSTEP, ServiceUnderTest
 
 PHOTO = encoded(striped())
-
-
-def temporary_folders() -> set[str]:
-    return {path.name for path in Path("/tmp").glob("torchserve-*")}
 
 
 def test_runs_without_java_and_leaves_nothing_behind(second_service: ServiceUnderTest, tmp_path: Path) -> None:
@@ -29,8 +28,6 @@ def test_runs_without_java_and_leaves_nothing_behind(second_service: ServiceUnde
             (programs / name).symlink_to(found)
     second_service.environment["PATH"] = str(programs)
     second_service.environment.pop("JAVA_HOME", None)
-    before = temporary_folders()
-
     assert "started in" in second_service.start()
     assert second_service.post(PHOTO).status_code == 200  # at once: ready is ready
     java = [p for p in second_service.processes() if p.name() == "java"]
@@ -38,7 +35,7 @@ def test_runs_without_java_and_leaves_nothing_behind(second_service: ServiceUnde
 
     assert "stopped" in second_service.stop()
     assert second_service.processes() == []
-    assert temporary_folders() <= before
+    assert list(Path(second_service.environment["TMPDIR"]).iterdir()) == []
     assert [path.name for path in second_service.state.iterdir() if path.suffix == ".key"] == []
     assert "not running" in second_service.stop()
 
@@ -77,7 +74,8 @@ def test_a_killed_supervisor_leaves_no_orphans_to_the_next_start(second_service:
     old = second_service.processes()
     supervisor = next(p for p in old if "run" in p.cmdline() and "serving" in p.cmdline())
     os.kill(supervisor.pid, signal.SIGKILL)
-    second_service.start()
+    assert "started in" in second_service.start()
+    assert len(list(Path(second_service.environment["TMPDIR"]).glob("torchserve-*"))) == 1
     psutil.wait_procs(old, timeout=5)
     assert not [process for process in old if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert second_service.post(PHOTO).status_code == 200
@@ -104,6 +102,36 @@ def test_a_broken_archive_is_reported_not_called_healthy(second_service: Service
     assert second_service.processes() == []
 
 
+def test_two_starts_at_once_agree(second_service: ServiceUnderTest) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        outputs = sorted(pool.map(lambda _: second_service.start(), range(2)))
+    assert "already running" in outputs[0]
+    assert "started in" in outputs[1]
+    assert len([p for p in second_service.processes() if p.name() == "java"]) == 1
+
+
+def test_a_service_that_no_longer_answers_is_restarted(second_service: ServiceUnderTest) -> None:
+    second_service.start()
+    java = next(p for p in second_service.processes() if p.name() == "java")
+    java.suspend()
+    assert "did not answer" in second_service.start()
+    assert second_service.post(PHOTO).status_code == 200
+
+
+def test_settings_that_cannot_be_are_named(second_service: ServiceUnderTest) -> None:
+    for name, value in (
+        ("TS_METRICS_ADDRESS", "http://127.0.0.1"),
+        ("TS_GRPC_INFERENCE_PORT", ""),
+        ("SERVING_STARTUP_TIMEOUT", "soon"),
+    ):
+        original = second_service.environment.get(name)
+        second_service.environment[name] = value
+        output = second_service.command("serving", "start", check=False)
+        assert output.startswith("serving: ") and name in output
+        if original is not None:
+            second_service.environment[name] = original
+
+
 def test_a_taken_port_is_named(second_service: ServiceUnderTest) -> None:
     port = int(second_service.management.rpartition(":")[2])
     with socket.socket() as other:
@@ -126,11 +154,11 @@ def test_worker_death_is_survived(service: ServiceUnderTest) -> None:
     for worker in workers:
         worker.kill()
     answer = None
-    for _ in range(40):
-        try:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (answer is None or answer.status_code != 200):
+        with suppress(requests.ConnectionError):
             answer = service.post(PHOTO)
-        except requests.ConnectionError:
-            continue
-        if answer.status_code == 200:
-            break
-    assert answer is not None and answer.status_code == 200
+        time.sleep(0.2)
+    assert answer is not None
+    assert answer.status_code == 200
+    assert service.post(PHOTO, path=f"/predictions/{LOCKSTEP}").status_code == 200

@@ -1,5 +1,6 @@
 """Rows, losses, figures and checkpoints of training."""
 
+import json
 import math
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
+from export.graph import load_network
 from handler import checkpoint
+from handler import contract as contracts
 from handler.network import ResNet18, ServedNetwork
 from tests.conftest import ROOT
 from tests.drawn_photos import encoded, striped
@@ -238,23 +241,41 @@ class TestCommand:
         small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
         return subprocess.run([*command, *small, *arguments], cwd=ROOT, capture_output=True, text=True)
 
-    def test_whole_road_and_its_refusals(self, tmp_path: Path) -> None:
-        split = [("train", 40), ("val", 40)]
-        records = [
-            {
-                "id": f"{part}{i}",
-                "category": name,
-                "split": part,
-                "image": encoded(striped((60, 80), i * 7 + k), "WEBP"),
-            }
-            for part, count in split
-            for i in range(count)
-            for k, name in enumerate(("Socks", "Belts", "unknown"))
-        ]
-        write_catalog(tmp_path, records)
-        done = self.run(tmp_path, "--run", str(tmp_path / "run"))
-        assert done.returncode != 0  # every picture looks like every other, so nothing is left to train on
-        assert "no rows to train" in done.stderr
+    def write_data(self, folder: Path) -> None:
+        """Write patchworks, each unlike the others, tinted by category."""
+        random = np.random.default_rng(4)
+        tints = {"Socks": (255, 60, 60), "Belts": (60, 60, 255), "unknown": (60, 255, 60)}
+        records: list[dict[str, object]] = []
+        for index in range(60):
+            for name, tint in tints.items():
+                patches = (random.integers(0, 256, (8, 6, 3)) * np.array(tint) / 255).astype(np.uint8)
+                image = Image.fromarray(patches).resize((60, 80), Image.Resampling.NEAREST)
+                split = "train" if index < 30 else "val"
+                records.append({"id": f"{name}{index}", "category": name, "split": split, "image": encoded(image)})
+        write_catalog(folder, records)
 
-        done = self.run(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
-        assert done.stderr.startswith("training: ") and "--data" in done.stderr
+    def test_the_whole_road(self, tmp_path: Path) -> None:
+        self.write_data(tmp_path)
+        done = self.run(tmp_path, "--run", str(tmp_path / "run"))
+        assert done.returncode == 0, done.stderr
+        model = tmp_path / "model"
+        assert contracts.load(model).model_version == "1.0.0"
+        load_network(model, contracts.load(model))
+        figures = json.loads((model / "figures.json").read_text())["test"]["catalog"]
+        assert figures["n"] + figures["unknown_n"] > 20
+        assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
+
+        again = self.run(tmp_path, "--run", str(tmp_path / "run"), "--model-version", "1.0.0")
+        assert "holds model 1.0.0 already" in again.stderr
+        other = self.run(tmp_path, "--run", str(tmp_path / "run"), "--learning-rate", "0.3")
+        assert "other settings" in other.stderr and "RUN=" in other.stderr
+        bumped = self.run(tmp_path, "--run", str(tmp_path / "run"))
+        assert bumped.returncode == 0
+        assert contracts.load(model).model_version == "1.1.0"
+
+    def test_bad_data_is_named(self, tmp_path: Path) -> None:
+        nowhere = self.run(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
+        assert nowhere.stderr.startswith("training: ")
+        assert "catalog.parquet does not exist" in nowhere.stderr
+        write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
+        assert "no rows to train on" in self.run(tmp_path, "--run", str(tmp_path / "run")).stderr
