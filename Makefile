@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARCHIVE := model_store/refund_classifier.mar
-ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json handler/*.py handler/*.yaml export/*.py)
+# The folders themselves too: their time changes when a file in them is removed.
+ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve stop batch export test test-all check fix train samples token
@@ -43,6 +44,7 @@ fix: .venv/.dev ## lint and format, changing files
 	$(BIN)/ruff format .
 
 train: .venv/.training ## train on DATA=FOLDER (parquet files) into model/
+	@test -n "$(DATA)" || { echo "usage: make train DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 20']"; exit 2; }
 	$(BIN)/python -m training --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
 
 samples: .venv/.dev ## draw samples/ again
@@ -51,10 +53,12 @@ samples: .venv/.dev ## draw samples/ again
 $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m export build
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+.venv/.created:
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@touch $@
 
-.venv/.run: .venv/bin/python requirements/serving.txt requirements/batch.txt requirements/constraints.txt pyproject.toml
+.venv/.run: .venv/.created tools/install.py requirements/serving.txt requirements/batch.txt requirements/constraints.txt pyproject.toml
 	@echo "installing into .venv (the first time takes a few minutes)"
 	@$(BIN)/python -m tools.install serving batch
 	@touch $@
@@ -63,6 +67,6 @@ $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m tools.install training
 	@touch $@
 
-.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt
+.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt requirements/postgresql.txt
 	@$(BIN)/python -m tools.install dev
 	@touch $@

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 _PHOTO_STATUSES = frozenset({400, 413, 415, 422})
-_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 507})
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,13 @@ class Trouble:
     """No word about the photo: the service, the engine or the network is at fault.
 
     Attributes:
-        kind: ``retry`` (may pass), ``token`` (our key is not or no longer right), ``other`` (a door we did not expect).
+        kind: ``full`` (the queue has no room), ``died`` (the worker, and with it a whole server batch), ``failed``
+            (the handler, on a whole server batch), ``token`` (our key is not or no longer right), ``away`` (anything
+            else: no connection, no answer in time, a door we did not expect).
         message: what was seen.
     """
 
-    kind: Literal["retry", "token", "other"]
+    kind: Literal["full", "died", "failed", "token", "away"]
     message: str
 
 
@@ -53,15 +54,27 @@ def read_answer(status: int, body: bytes) -> Prediction | Refusal | Trouble:
         try:
             return _prediction(value)
         except (KeyError, TypeError, ValueError) as error:
-            return Trouble("other", f"the answer is no prediction: {type(error).__name__} {error}")
+            return Trouble("away", f"the answer is no prediction: {type(error).__name__} {error}")
     if status in _PHOTO_STATUSES and value is not None and isinstance(value.get("error"), dict):
         return Refusal(str(value["error"].get("code")), str(value["error"].get("message")))
     if status == 413 and not body:
         return Refusal("too_many_bytes", "The file is larger than the service takes. Send a smaller JPEG.")
-    if status == 400 and value is not None and value.get("type") == "InvalidKeyException":
-        return Trouble("token", "the service does not accept the token")
-    text = body[:200].decode("utf-8", "replace").strip()
-    return Trouble("retry" if status in _RETRIED_STATUSES else "other", f"HTTP {status} {text}".strip())
+    text = " ".join(body[:200].decode("utf-8", "replace").split())
+    return Trouble(_kind(status, value or {}), f"HTTP {status} {text}".strip())
+
+
+def _kind(status: int, value: dict[str, Any]) -> Literal["full", "died", "failed", "token", "away"]:
+    """Tell the engine's own faults apart. Source: TorchServe 0.12, seen; its documentation does not list them."""
+    engine_type = value.get("type")
+    if status == 400 and engine_type == "InvalidKeyException":
+        return "token"
+    if status == 429 or (status == 503 and engine_type == "ServiceUnavailableException"):
+        return "full"
+    if status == 500 and engine_type == "InternalServerException":
+        return "died"
+    if status in (500, 503, 507) and (engine_type == "InternalServerException" or "error" in value or status != 503):
+        return "failed"
+    return "away"
 
 
 def _parse(body: bytes) -> dict[str, Any] | None:

@@ -1,9 +1,11 @@
 """``batch-client``: run, runs, show."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,14 +14,15 @@ from rich.console import Console
 
 from batch_client.exit_codes import ExitCode
 from batch_client.intake import SourceError, find_files
-from batch_client.lock import Locked, lock
 from batch_client.progress import progress
-from batch_client.run import CONCURRENCY, count_files, run_source
+from batch_client.run import MOST_IN_FLIGHT, run_source
+from batch_client.sending import Sender
 from batch_client.service import Service
 from batch_client.settings import BatchSettings
 from batch_client.summary import print_run, print_runs, print_summary, report_of_run
 from results import runs as results_runs
 from results.database import Database, ResultsError
+from results.lock import Locked, run_lock
 
 app = typer.Typer(
     add_completion=False,
@@ -40,10 +43,12 @@ def run(
     source = source or settings.inbox
     console = Console(stderr=as_json)
     with _open(settings) as database, _faults():
-        with lock(_lock_file(settings)):
-            service = Service(settings.torchserve_url, settings.torchserve_token_file, CONCURRENCY)
-            with progress(console, count_files(find_files(source))) as show:
-                outcome = run_source(database, service, source, show)
+        with run_lock(database):
+            total = sum(1 for _ in find_files(source))
+            service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
+            sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
+            with progress(console, total) as show, _ends_cleanly_on_signals(sender):
+                outcome = run_source(database, sender, source, show)
             service.close()
         if as_json:
             typer.echo(json.dumps(report_of_run(database, outcome.run)))
@@ -77,18 +82,30 @@ def show(run: Annotated[int, typer.Argument(help="Its number.")], as_json: Json 
     print_run(Console(), report)
 
 
+@contextmanager
+def _ends_cleanly_on_signals(sender: Sender) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        sender.stop()
+        signal.signal(number, previous[signal.Signals(number)])
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _settings() -> BatchSettings:
     try:
         return BatchSettings()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         _fail(ExitCode.USAGE, f"a setting is wrong: {problems}")
-
-
-def _lock_file(settings: BatchSettings) -> Path:
-    """Return the lock's place: beside a SQLite file; a server's database has none on this machine but the folder."""
-    location = settings.results_db
-    return Path("batch-client.lock") if "://" in location else Path(f"{location}.lock")
 
 
 @contextmanager

@@ -14,3 +14,4 @@ class ExitCode(IntEnum):
     RESULTS = 5  # results or disk
     TIME_LIMIT = 6
     LOCKED = 75  # another run has the results
+    INTERRUPTED = 130  # Ctrl-C; what was answered is stored

@@ -34,28 +34,39 @@ def find_files(source: Path) -> Iterator[FoundFile]:
     Whether it is one, the service decides: a name proves nothing. Hidden and temporary files and the manifest are
     left out; symbolic links are not followed.
 
+    A folder below that cannot be listed is yielded itself: it cannot be read either, and so is reported.
+
     Raises:
-        SourceError: it is no folder, or cannot be listed.
+        SourceError: it is no folder, or cannot be listed; raised at once, not at the first step.
     """
     if not source.is_dir():
-        raise SourceError(f"{source} is no folder. Name the folder with the photos, or set INBOX.")
-    yield from _walk(source, source)
-
-
-def _walk(source: Path, folder: Path) -> Iterator[FoundFile]:
+        raise SourceError(f"{printable(str(source))} is no folder. Name the folder with the photos, or set INBOX.")
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+        return _walk(source, _entries(source))
     except OSError as error:
-        raise SourceError(f"{folder} cannot be listed: {error.strerror}. Check its permissions.") from error
+        raise SourceError(f"{printable(str(source))} cannot be listed: {error.strerror}.") from error
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as listing:
+        return sorted(listing, key=lambda entry: entry.name)
+
+
+def _walk(source: Path, entries: list[os.DirEntry[str]]) -> Iterator[FoundFile]:
     for entry in entries:
         if _is_ignored(entry.name):
             continue
         path = Path(entry.path)
+        found = FoundFile(path, printable(path.relative_to(source).as_posix()))
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(source, path)
-        elif entry.is_file(follow_symlinks=False) and not (folder == source and entry.name == MANIFEST):
-            yield FoundFile(path, _printable(path.relative_to(source).as_posix()))
+            try:
+                below = _entries(path)
+            except OSError:
+                yield found
+                continue
+            yield from _walk(source, below)
+        elif entry.is_file(follow_symlinks=False) and found.filename != MANIFEST:
+            yield found
 
 
 def _is_ignored(name: str) -> bool:
@@ -63,7 +74,8 @@ def _is_ignored(name: str) -> bool:
     return name.startswith(".") or lowered.endswith(_TEMPORARY_SUFFIXES) or lowered in _NOT_FOR_PEOPLE
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """Return a name with bytes that are no UTF-8 as ``\\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

@@ -1,11 +1,10 @@
-"""The service, over HTTP."""
+"""The service, over HTTP: one request, one answer, no opinion about trying again."""
 
 import json
-import random
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -14,14 +13,8 @@ from batch_client.answers import Prediction, Refusal, Trouble, read_answer
 
 MODEL_NAME = "refund_classifier"
 _CONNECT_SECONDS = 3
-_READ_SECONDS = 90  # above the engine's own limit for one batch plus a full queue
-_ATTEMPTS = 6
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 8.0
-
-
-class ServiceAway(RuntimeError):
-    """The service does not answer, or not as ours does; the message says what was seen and what to do."""
+_READ_SECONDS = 90  # longer than the engine lets one server batch take (responseTimeout)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +23,17 @@ class ServedModel:
 
     model_version: str
     contract_version: str
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Says the token, so that no entry of a ``.netrc`` takes its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 class Service:
@@ -43,104 +47,81 @@ class Service:
 
     def __init__(self, url: str, token_file: Path, connections: int) -> None:
         self.url = f"{url.rstrip('/')}/predictions/{MODEL_NAME}"
-        self._token_file = token_file
+        self.token_file = token_file
         self._token = self._read_token()
         self._token_lock = threading.Lock()
         self._session = requests.Session()
+        # A proxy for the outside world must not get what stays on this machine.
+        self._session.trust_env = urlsplit(url).hostname not in _LOOPBACK
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def describe(self) -> ServedModel:
-        """Ask which model answers, with patience for a service that is just starting.
-
-        Raises:
-            ServiceAway: no proper answer within the attempts.
-        """
-        trouble = Trouble("retry", "not asked")
-        for attempt in range(_ATTEMPTS):
-            status, body = self._post(b'{"describe": true}', "application/json")
-            if status == 200:
-                try:
-                    described = json.loads(body)
-                    return ServedModel(str(described["model_version"]), str(described["contract_version"]))
-                except (ValueError, KeyError, TypeError):
-                    trouble = Trouble("other", f"{self.url} does not describe itself as the refund classifier")
-            else:
-                answer = read_answer(status, body)
-                trouble = answer if isinstance(answer, Trouble) else Trouble("other", f"HTTP {status}")
-            if trouble.kind == "token" and not self._renew_token():
-                break
-            _pause(attempt)
-        raise self._away(trouble)
+    def describe(self) -> ServedModel | Trouble:
+        """Ask which model answers."""
+        status, body = self._post(b'{"describe": true}', "application/json")
+        if status == 200:
+            try:
+                described = json.loads(body)
+                return ServedModel(str(described["model_version"]), str(described["contract_version"]))
+            except (ValueError, KeyError, TypeError):
+                return Trouble("away", "it does not describe itself as the refund classifier")
+        answer = _to_answer(status, body)
+        return answer if isinstance(answer, Trouble) else Trouble("away", f"HTTP {status}")
 
     def classify(self, photo: bytes) -> Prediction | Refusal | Trouble:
-        """Post one photo, again and again while the fault may pass.
-
-        Args:
-            photo: encoded bytes, as they lie in the folder.
-
-        Returns:
-            Its prediction or refusal; a Trouble after the last attempt, while the service does answer others.
-
-        Raises:
-            ServiceAway: the service does not answer anything.
-        """
-        answer: Prediction | Refusal | Trouble = Trouble("retry", "not sent")
-        for attempt in range(_ATTEMPTS):
-            # Octet-stream: the service tells the format by the bytes, and no guess of ours can mislead the engine.
-            answer = read_answer(*self._post(photo, "application/octet-stream"))
-            if not isinstance(answer, Trouble):
-                return answer
-            if answer.kind == "other" or (answer.kind == "token" and not self._renew_token()):
-                raise self._away(answer)
-            _pause(attempt)
-        self.describe()  # raises when it is not this photo alone
-        return answer
+        """Post one photo, encoded as it lies in the folder."""
+        # Octet-stream: the service tells the format by the bytes, and no guess of ours can mislead the engine.
+        return _to_answer(*self._post(photo, "application/octet-stream"))
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     def _post(self, body: bytes, content_type: str) -> tuple[int, bytes]:
-        """Return status and body; a transport fault looks like a 503 with its reason."""
-        headers = {"Content-Type": content_type, "Authorization": f"Bearer {self._token}"}
-        try:
-            answer = self._session.post(self.url, data=body, headers=headers, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
-            return answer.status_code, answer.content
-        except requests.RequestException as error:
-            return 503, _sentence(error).encode()
+        """Return status and body; 0 and a sentence when there was no answer.
 
-    def _renew_token(self) -> bool:
-        """Read the token again; false when it is the one that was refused."""
+        A token that the service refuses is read again, and the request sent again if the file holds another now.
+        """
+        while True:
+            token = self._token
+            try:
+                answer = self._session.post(
+                    self.url,
+                    data=body,
+                    headers={"Content-Type": content_type},
+                    auth=_Bearer(token),
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                )
+            except requests.RequestException as error:
+                return 0, _sentence(error).encode()
+            refused = answer.status_code == 400 and b"InvalidKeyException" in answer.content
+            if refused and self._renew_token(token):
+                continue
+            return answer.status_code, answer.content
+
+    def _renew_token(self, refused: str) -> bool:
+        """Read the token again, unless another thread has; false when there is none but the refused one."""
         with self._token_lock:
-            read = self._read_token()
-            changed = read != self._token
-            self._token = read
-            return changed
+            if self._token == refused:
+                self._token = self._read_token()
+            return self._token != refused
 
     def _read_token(self) -> str:
         try:
-            return self._token_file.read_text(encoding="ascii").strip()
+            return self.token_file.read_text(encoding="ascii", errors="replace").strip()
         except OSError:
             return ""  # the service may be starting; it will refuse, and then the file is read again
 
-    def _away(self, trouble: Trouble) -> ServiceAway:
-        remedy = "Start it with `make serve`, or set TORCHSERVE_URL."
-        if trouble.kind == "token":
-            remedy = f"Let TORCHSERVE_TOKEN_FILE name the file of the running service; {self._token_file} does not fit."
-        return ServiceAway(f"{self.url} does not classify: {trouble.message}. {remedy}")
 
-
-def _pause(attempt: int) -> None:
-    """Wait a random time that doubles with each attempt, so that many senders do not come back together."""
-    time.sleep(random.uniform(0.5, 1) * min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt))
+def _to_answer(status: int, body: bytes) -> Prediction | Refusal | Trouble:
+    return read_answer(status, body) if status else Trouble("away", body.decode())
 
 
 def _sentence(error: Exception) -> str:
     """Name a transport fault without the library's nesting."""
-    if isinstance(error, requests.ConnectTimeout | requests.ConnectionError):
-        return "no connection"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.ReadTimeout):
         return f"no answer within {_READ_SECONDS} s"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
     return type(error).__name__

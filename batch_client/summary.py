@@ -26,7 +26,7 @@ def report_of_run(database: Database, run: int) -> dict[str, Any] | None:
 def print_summary(console: Console, database: Database, outcome: Outcome) -> None:
     """Print what the returns team wants to know at 8 AM."""
     with database.reading() as connection:
-        by_class = photos.counts_of_source(connection, outcome.source)
+        by_class = photos.classes_of_run(connection, outcome.run)
         failures = photos.failures_of_run(connection, outcome.run)
     if by_class:
         console.print(_table_of_classes(by_class))
@@ -37,7 +37,7 @@ def print_summary(console: Console, database: Database, outcome: Outcome) -> Non
         f"+ failed {counts.failed} + left {counts.left}"
     )
     rate = f", {outcome.sent / outcome.seconds:.0f} photos per second" if outcome.sent else ", nothing to send"
-    console.print(f"{outcome.seconds:.1f} s{rate}; results in {escape(database.location)}")
+    console.print(f"{outcome.seconds:.1f} s{rate}; results in {escape(database.name)}")
     if outcome.message:
         console.print(f"[bold red]stopped early:[/] {escape(outcome.message)}")
     console.print(f"exit code {outcome.exit_code:d} ({_MEANING[outcome.exit_code]})")
@@ -47,6 +47,7 @@ _MEANING = {
     0: "every photo is classified or known",
     3: "the service is away; the photos left are taken up by the next run",
     4: "finished, some photos newly failed",
+    130: "interrupted; what was answered is stored, the rest is taken up by the next run",
 }
 
 
@@ -93,7 +94,7 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
 
 
 def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:
-    table = Table(title="photos of this folder by category", title_justify="left", show_footer=True)
+    table = Table(title="classified in this run", title_justify="left", show_footer=True)
     total = {name: sum(entry[name] for entry in by_class) for name in ("accept", "review")}
     table.add_column("category", "all")
     for name in ("accept", "review"):

@@ -8,7 +8,8 @@ from typing import Any
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, event
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,22 +27,32 @@ class Database:
     Args:
         location: a path of a SQLite file, or any SQLAlchemy URL; what holds no ``://`` is a path.
 
+    Attributes:
+        name: the location as it may be shown, without a password.
+        engine: SQLAlchemy's.
+
     Raises:
         ResultsError: it cannot be opened; the message names it.
     """
 
     def __init__(self, location: str) -> None:
-        self.location = location
+        self.name = location
         try:
-            if "://" not in location:
-                Path(location).resolve().parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(to_url(location), connect_args=_connect_arguments(location))
+            url = to_url(location)
+            self.name = location if "://" not in location else url.render_as_string(hide_password=True)
+            self.engine = create_engine(url, connect_args=_connect_arguments(url))
             if self.engine.dialect.name == "sqlite":
+                Path(url.database or "").resolve().parent.mkdir(parents=True, exist_ok=True)
                 event.listen(self.engine, "connect", _prepare_sqlite)
                 event.listen(self.engine, "begin", _begin_sqlite)
             _migrate(self)
-        except (OSError, SQLAlchemyError) as error:
-            raise ResultsError(f"the results in {location} cannot be opened: {_cause(error)}") from error
+        except ModuleNotFoundError as error:
+            raise ResultsError(
+                f"the results in {self.name} need the Python package {error.name!r}; for PostgreSQL: "
+                "pip install -r requirements/postgresql.txt"
+            ) from error
+        except (OSError, SQLAlchemyError, CommandError) as error:
+            raise ResultsError(f"the results in {self.name} cannot be opened: {_cause(error)}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -72,16 +83,22 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            raise ResultsError(f"the results in {self.location} refused: {_cause(error)}") from error
+            raise ResultsError(f"the results in {self.name} refused: {_cause(error)}") from error
 
 
-def to_url(location: str) -> str:
-    """Return the SQLAlchemy URL of a path or URL."""
-    return location if "://" in location else f"sqlite:///{Path(location).resolve()}"
+def to_url(location: str) -> URL:
+    """Return the SQLAlchemy URL of a path or URL.
+
+    Raises:
+        SQLAlchemyError: it is no URL.
+    """
+    if "://" in location:
+        return make_url(location)
+    return URL.create("sqlite", database=str(Path(location).resolve()))
 
 
-def _connect_arguments(location: str) -> dict[str, Any]:
-    return {"timeout": _BUSY_SECONDS} if to_url(location).startswith("sqlite") else {}
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    return {"timeout": _BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from results.clock import now
-from results.schema import photos, predictions, predictions_history
+from results.schema import photos, predictions_history, run_failures
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,15 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Non
     Storing the same outcome of the same run again changes nothing.
     """
     if isinstance(outcome, Failed):
-        _upsert_photo(connection, run, outcome, "failed", outcome.code, outcome.message, outcome.photo_fault)
+        state = {"error_code": outcome.code, "error_message": outcome.message, "photo_fault": outcome.photo_fault}
+        photo_id = _upsert_photo(connection, outcome, {"status": "failed", **state})
+        failure = {"run_id": run, "photo_id": photo_id, "code": outcome.code, "message": outcome.message}
+        connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=True))
         return
-    photo_id = _upsert_photo(connection, run, outcome, "classified", None, None, False)
-    insert_ignore = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    state = {"error_code": None, "error_message": None, "photo_fault": False}
+    photo_id = _upsert_photo(connection, outcome, {"status": "classified", **state})
     connection.execute(
-        insert_ignore(predictions_history)
-        .values(
+        _insert_once(connection, predictions_history).values(
             photo_id=photo_id,
             run_id=run,
             predicted_class=outcome.predicted_class,
@@ -118,14 +120,22 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Non
             contract_version=outcome.contract_version,
             timestamp=now(),
         )
-        .on_conflict_do_nothing(index_elements=["photo_id", "run_id"])
     )
 
 
-def mark_seen(connection: Connection, run: int, keys: Sequence[PhotoKey]) -> None:
-    """Record that a run met failed photos again, so that its report lists them again."""
+def store_known_failures(connection: Connection, run: int, keys: Sequence[PhotoKey]) -> None:
+    """List photos that failed before, through their own fault, among the failures of a run that met them again."""
     for key in keys:
-        connection.execute(photos.update().where(_is(key)).values(last_run_id=run))
+        row = connection.execute(select(photos).where(_is(key))).mappings().one()
+        failure = {"run_id": run, "photo_id": row["id"], "code": row["error_code"], "message": row["error_message"]}
+        connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=False))
+
+
+def _insert_once(connection: Connection, into: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that leaves a row alone that is there already."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(into).on_conflict_do_nothing()
+    return postgresql.insert(into).on_conflict_do_nothing()
 
 
 def _is(key: PhotoKey) -> ColumnElement[bool]:
@@ -137,28 +147,12 @@ def _is(key: PhotoKey) -> ColumnElement[bool]:
     )
 
 
-def _upsert_photo(
-    connection: Connection,
-    run: int,
-    outcome: Classified | Failed,
-    status: str,
-    error_code: str | None,
-    error_message: str | None,
-    photo_fault: bool,
-) -> int:
+def _upsert_photo(connection: Connection, outcome: Classified | Failed, state: dict[str, Any]) -> int:
     """Insert the photo's record or bring it up to date, and return its id."""
     key = outcome.photo
-    state = {
-        "status": status,
-        "error_code": error_code,
-        "error_message": error_message,
-        "photo_fault": photo_fault,
-        "bytes": outcome.bytes,
-        "last_run_id": run,
-    }
     row = connection.execute(select(photos.c.id).where(_is(key))).first()
     if row is not None:
-        connection.execute(photos.update().where(photos.c.id == row.id).values(**state))
+        connection.execute(photos.update().where(photos.c.id == row.id).values(bytes=outcome.bytes, **state))
         return int(row.id)
     earliest = select(func.min(photos.c.id)).where(photos.c.sha256 == key.sha256) if key.sha256 else None
     new = insert(photos).values(
@@ -167,6 +161,7 @@ def _upsert_photo(
         sha256=key.sha256,
         return_id=key.return_id,
         repeat_of=connection.execute(earliest).scalar() if earliest is not None else None,
+        bytes=outcome.bytes,
         created_at=now(),
         **state,
     )
@@ -174,26 +169,26 @@ def _upsert_photo(
 
 
 def failures_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Return the photos that failed in a run: ``filename``, ``code``, ``message``, by file name."""
+    """Return the failures of a run by file name: ``filename``, ``code``, ``message``, ``is_new``."""
     query = (
-        select(photos.c.filename, photos.c.error_code.label("code"), photos.c.error_message.label("message"))
-        .where(photos.c.last_run_id == run, photos.c.status == "failed")
+        select(photos.c.filename, run_failures.c.code, run_failures.c.message, run_failures.c.is_new)
+        .join(photos, photos.c.id == run_failures.c.photo_id)
+        .where(run_failures.c.run_id == run)
         .order_by(photos.c.filename)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def counts_of_source(connection: Connection, source: str) -> list[dict[str, Any]]:
-    """Count the newest predictions of a source: ``predicted_class``, ``accept``, ``review``, most first."""
+def classes_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """Count what a run classified: ``predicted_class``, ``accept``, ``review``, the most frequent first."""
+    answer = predictions_history.c
     query = (
-        select(predictions.c.predicted_class, predictions.c.decision, func.count().label("photos"))
-        .where(predictions.c.source == source)
-        .group_by(predictions.c.predicted_class, predictions.c.decision)
+        select(answer.predicted_class, answer.decision, func.count().label("photos"))
+        .where(answer.run_id == run)
+        .group_by(answer.predicted_class, answer.decision)
     )
     counted: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(query).mappings():
-        entry = counted.setdefault(
-            row["predicted_class"], {"predicted_class": row["predicted_class"], "accept": 0, "review": 0}
-        )
-        entry[row["decision"]] = row["photos"]
+    for name, decision, count in connection.execute(query):
+        entry = counted.setdefault(name, {"predicted_class": name, "accept": 0, "review": 0})
+        entry[decision] = count
     return sorted(counted.values(), key=lambda e: (-(e["accept"] + e["review"]), e["predicted_class"]))

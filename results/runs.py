@@ -71,7 +71,7 @@ def close_interrupted(connection: Connection) -> list[int]:
     result = connection.execute(
         update(runs)
         .where(runs.c.status == "running")
-        .values(status="interrupted", finished_at=now(), message="the batch client was killed")
+        .values(status="interrupted", finished_at=now(), message="the batch client ended before it could close the run")
         .returning(runs.c.id)
     )
     return sorted(result.scalars())

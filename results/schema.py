@@ -77,11 +77,9 @@ photos = Table(
     Column("repeat_of", _Id, ForeignKey("photos.id")),  # the earliest photo with the same bytes
     Column("audit", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Text, nullable=False),
-    Column("last_run_id", _Id, ForeignKey("runs.id"), nullable=False),
     UniqueConstraint("source", "filename", "sha256", "return_id"),
     CheckConstraint("status IN ('classified', 'failed')", name="status"),
     Index("ix_photos_sha256", "sha256"),
-    Index("ix_photos_last_run_id", "last_run_id"),
 )
 
 predictions_history = Table(
@@ -103,6 +101,17 @@ predictions_history = Table(
     CheckConstraint("decision IN ('accept', 'review')", name="decision"),
     Index("ix_predictions_history_photo_id_id", "photo_id", "id"),
     Index("ix_predictions_history_run_id", "run_id"),
+)
+
+# What each run could not classify, the photos that it met again included; a later success does not rewrite it.
+run_failures = Table(
+    "run_failures",
+    metadata,
+    Column("run_id", _Id, ForeignKey("runs.id"), primary_key=True),
+    Column("photo_id", _Id, ForeignKey("photos.id"), primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("is_new", Boolean, nullable=False),
 )
 
 reviews = Table(

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -37,16 +38,14 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def run_postgresql(programs: Path, folder: Path) -> Iterator[PostgreSQL]:
+def run_postgresql(programs: Path) -> Iterator[PostgreSQL]:
     """Run a server for the block. It refuses to run as root, so root lends it to the user postgres."""
     as_user: list[str] = []
-    data = folder / "data"
-    data.mkdir()
+    # Not below pytest's folder, which is closed to other users.
+    data = Path(tempfile.mkdtemp(prefix="refund-postgresql-"))
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(data, user.pw_uid, user.pw_gid)
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)  # pytest's folders are closed to others
         as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -64,3 +63,4 @@ def run_postgresql(programs: Path, folder: Path) -> Iterator[PostgreSQL]:
         yield PostgreSQL(port)
     finally:
         run("pg_ctl", "stop", "--mode=immediate", "--wait", "--silent")
+        shutil.rmtree(data)

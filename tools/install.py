@@ -6,6 +6,8 @@ Standard library only: it runs before anything else is installed.
 Usage: python -m tools.install GROUP...        (a group is a file of requirements/: serving, batch, training, dev)
 """
 
+import importlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -23,7 +25,8 @@ def main() -> None:
     if not groups or missing:
         raise SystemExit(f"usage: python -m tools.install GROUP...; no such group: {missing}")
     if needs_torch(groups):
-        print(f"torch: {install_torch(torch_version(), os.environ.get('TORCH', 'cpu'))}", flush=True)
+        source = install_torch(torch_version(), os.environ.get("TORCH", "cpu"))
+        print(f"torch: {installed_torch()}, {source}", flush=True)
     files = [argument for group in groups for argument in ("-r", str(REQUIREMENTS / f"{group}.txt"))]
     # In the mode `compat` the project is one entry on the import path. The default mode finds single modules of a
     # package, and would quietly lend a worker what an archive lacks.
@@ -46,7 +49,7 @@ def torch_version() -> str:
 
 
 def install_torch(version: str, build: str) -> str:
-    """Install torch and return a sentence that says which build it is and where it came from.
+    """Install torch and return words that say where it came from.
 
     Args:
         version: without a local part.
@@ -55,13 +58,24 @@ def install_torch(version: str, build: str) -> str:
     index = os.environ.get("TORCH_INDEX_URL", CPU_INDEX)
     if build == "cpu":
         if pip("--no-deps", f"torch=={version}+cpu", quiet=True):
-            return f"{version}, CPU build, as pip is set up on this machine"
+            return "the CPU build that pip finds as it is set up on this machine"
         if pip("--no-deps", "--index-url", index, f"torch=={version}", quiet=True):
-            return f"{version}, CPU build, from {index}"
+            return f"the CPU build from {index}"
         print(f"torch: no CPU build at {index}; taking the registry's, which may be several GB", flush=True)
-    if not pip("--no-deps", f"torch=={version}"):
+    # A CPU build that is there already would satisfy the plain version.
+    again = ("--force-reinstall",) if build == "cuda" and "+cpu" in installed_torch() else ()
+    if not pip("--no-deps", *again, f"torch=={version}"):
         raise SystemExit("torch cannot be installed; pip's message is above")
-    return f"{version}, the registry's build for this platform"
+    return "the registry's build for this platform"
+
+
+def installed_torch() -> str:
+    """Return the version of torch as it is now, its local part (+cpu, +cu130) included, or ``none``."""
+    try:
+        importlib.invalidate_caches()
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def pip(*arguments: str, quiet: bool = False) -> bool:

@@ -8,6 +8,7 @@ import yaml
 
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
+from batch_client.run import LARGEST_PHOTO
 from batch_client.settings import BatchSettings
 from handler import settings as handler_settings
 from serving import settings as serving_settings
@@ -36,7 +37,7 @@ def test_every_exit_code_is_in_the_readme() -> None:
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:
     for name, setting in BatchSettings.model_fields.items():
-        assert f"| `{name.upper()}` | `{setting.default}` |" in README
+        assert f"| `{name.upper()}` | `{str(setting.default).rstrip('/')}` |" in README
     for name in re.findall(r"environment\.get\(\"([A-Z_]+)\"", _sources("serving") + _sources("tools")):
         assert f"`{name}`" in README, name
 
@@ -57,12 +58,13 @@ def test_ports_names_and_sizes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(ROOT)
     serving = serving_settings.from_environment({})
-    assert BatchSettings().torchserve_url == serving.inference == PROPERTIES["inference_address"]
+    assert str(BatchSettings().torchserve_url).rstrip("/") == serving.inference == PROPERTIES["inference_address"]
     assert BatchSettings().torchserve_token_file.resolve() == serving.token_file
     assert PROPERTIES["load_models"] == serving.archive.name
     config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
     limits = handler_settings.from_yaml(config).limits
     assert limits.max_bytes < int(PROPERTIES["max_request_size"]), "our own message must be able to answer"
+    assert limits.max_bytes == LARGEST_PHOTO
     assert config["jobQueueSize"] == int(PROPERTIES["job_queue_size"])
 
 

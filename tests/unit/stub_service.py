@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import Any
 Answer = tuple[int, Any]
 
 ENGINE_FULL: Answer = (503, {"code": 503, "type": "ServiceUnavailableException", "message": "no worker"})
+WORKER_DIED: Answer = (500, {"code": 500, "type": "InternalServerException", "message": "Worker died."})
 WRONG_KEY: Answer = (400, {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed"})
 NOT_A_PHOTO: Answer = (415, {"error": {"code": "unsupported_format", "message": "These bytes are no photo."}})
 
@@ -34,6 +36,8 @@ class StubService:
             None closes the connection unanswered.
         token: the only one it accepts.
         model_version: that it describes itself with.
+        seconds: that each photo takes.
+        room: photos that it takes at once; a further one is told that the engine is full.
         photos: bodies of all photos, in the order in which they came.
     """
 
@@ -46,6 +50,9 @@ class StubService:
         self.token = "right"
         self.model_version = "1.0.0"
         self.photos: list[bytes] = []
+        self.seconds = 0.0
+        self.room = 1000
+        self._inside = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -56,8 +63,14 @@ class StubService:
         if content_type == "application/json":
             return self.describes()
         with self._lock:
+            if self._inside >= self.room:
+                return ENGINE_FULL
+            self._inside += 1
             self.photos.append(body)
             attempt = self.photos.count(body)
+        time.sleep(self.seconds)
+        with self._lock:
+            self._inside -= 1
         return self.answer(body, attempt)
 
     def serve(self) -> None:

@@ -2,22 +2,36 @@
 
 import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from batch_client import service as services
+from batch_client import sending
 from batch_client.answers import Prediction, Refusal, Trouble, read_answer
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
 from batch_client.intake import find_files
-from batch_client.lock import lock
+from batch_client.settings import BatchSettings
 from results.database import Database
+from results.lock import run_lock
 from results.runs import start_run
-from tests.unit.stub_service import ENGINE_FULL, NOT_A_PHOTO, WRONG_KEY, StubService, prediction, stub_service
+from tests.unit.stub_service import (
+    ENGINE_FULL,
+    NOT_A_PHOTO,
+    WORKER_DIED,
+    WRONG_KEY,
+    StubService,
+    prediction,
+    stub_service,
+)
 
 
 class Desk:
@@ -35,6 +49,7 @@ class Desk:
             "RESULTS_DB": str(self.results),
             "TORCHSERVE_URL": stub.url,
             "TORCHSERVE_TOKEN_FILE": str(self.token_file),
+            "SERVICE_PATIENCE_S": "1",
         }
 
     def add(self, *names: str) -> None:
@@ -64,7 +79,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(services, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield Desk(tmp_path, stub)
 
@@ -90,7 +105,19 @@ class TestAnswers:
     def test_passing_faults_are_retried(self, status: int) -> None:
         answer = read_answer(status, b'{"error": {"code": "draining", "message": "later"}}')
         assert isinstance(answer, Trouble)
-        assert answer.kind == "retry"
+        assert answer.kind in ("away", "failed", "full")
+
+    def test_the_engines_faults_are_told_apart(self) -> None:
+        seen = {
+            (503, "ServiceUnavailableException"): "full",
+            (500, "InternalServerException"): "died",
+            (503, "InternalServerException"): "failed",
+            (404, "ModelNotFoundException"): "away",
+        }
+        for (status, engine_type), kind in seen.items():
+            answer = read_answer(status, json.dumps({"code": status, "type": engine_type, "message": ""}).encode())
+            assert isinstance(answer, Trouble)
+            assert answer.kind == kind
 
     @pytest.mark.parametrize(
         ("status", "body"), [(404, b"{}"), (405, b""), (403, b"<html>"), (400, b"{}"), (200, b"hi")]
@@ -98,7 +125,7 @@ class TestAnswers:
     def test_strange_doors_are_the_services_fault(self, status: int, body: bytes) -> None:
         answer = read_answer(status, body)
         assert isinstance(answer, Trouble)
-        assert answer.kind == "other"
+        assert answer.kind == "away"
 
     def test_a_prediction_without_a_field_is_none(self) -> None:
         status, value = prediction()
@@ -170,6 +197,9 @@ class TestRun:
         code, output = desk.run()
         assert (code, len(desk.stub.photos)) == (ExitCode.OK, 2)
         assert "known 2" in output and "unsupported_format" in output
+        for run, is_new in ((1, True), (2, False)):
+            failures = json.loads(desk.run("show", str(run), "--json")[1])["failures"]
+            assert [(failure["filename"], failure["is_new"]) for failure in failures] == [("bad.jpg", is_new)]
 
     def test_a_full_engine_is_asked_again(self, desk: Desk) -> None:
         desk.add(*(f"{i}.jpg" for i in range(20)))
@@ -194,20 +224,27 @@ class TestRun:
         assert desk.run()[0] == ExitCode.OK  # not its own fault, so it is sent again
         assert desk.newest_run()["classified"] == 1
 
-    def test_a_new_token_is_read(self, desk: Desk) -> None:
+    def test_a_restart_of_the_service_in_the_middle_is_survived(self, desk: Desk) -> None:
+        """For a while nobody answers, then no token fits, then there is a new one; many requests are in flight."""
+        desk.add(*(f"{i:03}.jpg" for i in range(120)))
+
+        def restart_at_fifty(body: bytes, attempt: int) -> tuple[int, object] | None:
+            if b"050" in body and attempt == 1:
+                desk.token_file.unlink()  # as the service does when it stops
+                desk.stub.token = "new"
+                threading.Timer(0.3, lambda: desk.token_file.write_text("new\n")).start()
+                return None
+            return prediction()
+
+        desk.stub.answer = restart_at_fifty
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(120,)]
+
+    def test_a_service_that_is_still_starting_is_waited_for(self, desk: Desk) -> None:
         desk.add("a.jpg")
-        desk.token_file.write_text("old\n")
-
-        def restarted() -> tuple[int, object]:
-            return 200, {"model_version": "1.0.0", "contract_version": "1"}
-
-        desk.stub.describes = restarted
-        desk.stub.token = "new"
-        original = services.Service._read_token
-        reads = iter(["old", "new", "new"])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(services.Service, "_read_token", lambda self: next(reads, None) or original(self))
-            assert desk.run()[0] == ExitCode.OK
+        desk.token_file.unlink()
+        threading.Timer(0.3, lambda: desk.token_file.write_text("right\n")).start()
+        assert desk.run()[0] == ExitCode.OK
 
     def test_a_wrong_token_stops_the_run(self, desk: Desk) -> None:
         desk.add("a.jpg", "b.jpg")
@@ -279,24 +316,140 @@ class TestRun:
         desk.run()
         assert desk.rows("SELECT status FROM runs ORDER BY id") == [("interrupted",), ("finished",)]
 
-    def test_one_run_at_a_time(self, desk: Desk) -> None:
-        desk.results.parent.mkdir()
-        with lock(Path(f"{desk.results}.lock")):
+    @pytest.mark.parametrize("as_url", [False, True])
+    def test_one_run_at_a_time(self, desk: Desk, as_url: bool) -> None:
+        """The lock belongs to the database, whatever path or URL names it."""
+        database = Database(f"sqlite:///{desk.results}" if as_url else str(desk.results))
+        with run_lock(database):
             code, output = desk.run()
         assert code == ExitCode.LOCKED
         assert f"process {os.getpid()}" in output
         assert desk.run()[0] == ExitCode.OK
+        database.close()
+
+    def test_a_photo_that_kills_the_worker_is_found_out_and_the_others_are_classified(self, desk: Desk) -> None:
+        """A dying worker takes its whole batch along; only the photo that does it alone, twice, is blamed."""
+        desk.add(*(f"{i:03}.jpg" for i in range(100)), "killer.jpg")
+        until = 0.0
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object]:
+            nonlocal until
+            if b"killer" in body:
+                until = time.monotonic() + 0.05
+            return WORKER_DIED if time.monotonic() < until else prediction()
+
+        desk.stub.answer = answer
+        desk.stub.seconds = 0.01
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        assert desk.rows("SELECT filename, error_code FROM photos WHERE status = 'failed'") == [
+            ("killer.jpg", "kills_worker")
+        ]
+        assert desk.rows("SELECT count(*) FROM predictions") == [(100,)]
+
+    def test_a_full_service_is_given_room(self, desk: Desk) -> None:
+        """With room for three at once, requests go down to about that and every photo is classified."""
+        desk.add(*(f"{i:03}.jpg" for i in range(100)))
+        desk.stub.room = 3
+        desk.stub.seconds = 0.005
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.newest_run()["classified"] == 100
+
+    def test_an_absent_service_ends_the_run_soon(self, desk: Desk) -> None:
+        """Not after a time-out for each photo of the folder."""
+        desk.add(*(f"{i:03}.jpg" for i in range(200)))
+        desk.stub.answer = lambda body, attempt: None
+        started = time.monotonic()
+        assert desk.run()[0] == ExitCode.SERVICE_AWAY
+        assert time.monotonic() - started < 20
+        assert desk.newest_run()["left"] == 200
+
+    def test_a_file_that_is_still_written_is_left(self, desk: Desk) -> None:
+        """Its answer would be stored under the hash of other bytes."""
+        desk.add(*(f"{i:02}.jpg" for i in range(30)), "last.jpg")
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object]:
+            if not (desk.inbox / "last.jpg").read_bytes().endswith(b"more"):
+                with (desk.inbox / "last.jpg").open("ab") as file:
+                    file.write(b"more")
+            return prediction()
+
+        desk.stub.answer = answer
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.newest_run()["left"] == 1
+        desk.run()
+        assert desk.rows("SELECT count(*) FROM predictions WHERE filename = 'last.jpg'") == [(1,)]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupted_run_keeps_what_was_answered(self, desk: Desk, number: signal.Signals) -> None:
+        desk.add(*(f"{i:03}.jpg" for i in range(100)))
+        desk.stub.seconds = 0.02
+        program = subprocess.Popen(
+            [sys.executable, "-m", "batch_client", "run"],
+            env={**os.environ, **desk.environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        while len(desk.stub.photos) < 20:
+            time.sleep(0.01)
+        program.send_signal(number)
+        output, _ = program.communicate(timeout=30)
+        assert program.returncode == ExitCode.INTERRUPTED
+        assert "interrupted" in output
+        run = desk.newest_run()
+        assert (run["status"], run["found"]) == ("stopped", 100)
+        assert run["classified"] == len(set(desk.stub.photos)) == desk.rows("SELECT count(*) FROM predictions")[0][0]
+        desk.stub.seconds = 0
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(100,)]
+        assert sorted(desk.stub.photos) == sorted(set(desk.stub.photos))
+
+    def test_a_killed_client_loses_and_doubles_nothing(self, desk: Desk) -> None:
+        desk.add(*(f"{i:03}.jpg" for i in range(300)))
+        desk.stub.seconds = 0.01
+        program = subprocess.Popen(
+            [sys.executable, "-m", "batch_client", "run"], env={**os.environ, **desk.environment}
+        )
+        while len(desk.stub.photos) < 150:
+            time.sleep(0.01)
+        program.kill()
+        program.wait()
+        stored = desk.rows("SELECT count(*) FROM predictions")[0][0]
+        assert stored > 0
+        desk.stub.seconds = 0
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.newest_run()["known"] == stored
+        assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(300, 300)]
+        assert desk.rows("SELECT status FROM runs ORDER BY id") == [("interrupted",), ("finished",)]
+        assert len(desk.stub.photos) - len(set(desk.stub.photos)) <= 2 * 64 + 16  # a group, and what was in flight
 
     def test_missing_folder(self, desk: Desk) -> None:
         code, output = desk.run("run", "/nowhere/at/all")
         assert code == ExitCode.USAGE
         assert "/nowhere/at/all is no folder" in output
 
+    @pytest.mark.parametrize(
+        ("variable", "value"), [("TORCHSERVE_URL", "localhost:8080"), ("SERVICE_PATIENCE_S", "soon")]
+    )
+    def test_wrong_settings_are_named(self, desk: Desk, variable: str, value: str) -> None:
+        desk.environment[variable] = value
+        code, output = desk.run()
+        assert code == ExitCode.USAGE
+        assert variable in output
+
+    def test_an_empty_setting_is_an_unset_one(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("INBOX", "")
+            assert str(BatchSettings().inbox) == "samples"
+
     def test_results_that_cannot_be_opened(self, desk: Desk) -> None:
         desk.environment["RESULTS_DB"] = "/proc/no/results.db"
         code, output = desk.run()
         assert code == ExitCode.RESULTS
         assert "/proc/no/results.db" in output
+        desk.environment["RESULTS_DB"] = "mysql://somebody:secret@127.0.0.1/results"
+        code, output = desk.run()
+        assert code == ExitCode.RESULTS
+        assert "secret" not in output
 
 
 class TestReports:
@@ -307,7 +460,12 @@ class TestReports:
         report = json.loads(result.stdout)
         assert report["found"] == report["classified"] + report["known"] + report["failed"] + report["left"] == 2
         assert report["failures"] == [
-            {"filename": "bad.jpg", "code": "unsupported_format", "message": "These bytes are no photo."}
+            {
+                "filename": "bad.jpg",
+                "code": "unsupported_format",
+                "message": "These bytes are no photo.",
+                "is_new": True,
+            }
         ]
         assert json.loads(desk.run("show", "1", "--json")[1]) == report
         assert [row["id"] for row in json.loads(desk.run("runs", "--json")[1])] == [1]

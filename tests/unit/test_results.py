@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy import inspect, select, text
 
 from results import photos, runs
 from results.database import Database, ResultsError, to_url
+from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history
@@ -51,7 +52,7 @@ def test_migrations_make_what_the_schema_module_says(database: Database) -> None
         }
     with database.reading() as connection:
         assert tuple(connection.execute(text("SELECT * FROM predictions")).keys()) == PREDICTION_COLUMNS
-    Database(database.location).close()  # opening again migrates nothing
+    Database(database.engine.url.render_as_string(hide_password=False)).close()  # opening again migrates nothing
 
 
 def test_view_shows_the_newest_prediction(database: Database) -> None:
@@ -81,7 +82,7 @@ def test_storing_twice_changes_nothing(database: Database) -> None:
     with database.reading() as connection:
         assert len(connection.execute(select(predictions_history)).all()) == 1
         assert photos.failures_of_run(connection, run) == [
-            {"filename": "b.jpg", "code": "unsupported_format", "message": "no photo"}
+            {"filename": "b.jpg", "code": "unsupported_format", "message": "no photo", "is_new": True}
         ]
 
 
@@ -106,13 +107,14 @@ def test_known_means_this_file_this_content_this_model(database: Database) -> No
         assert photos.find_known(connection, [], "1.0.0", "1") == {}
 
 
-def test_a_photo_that_recovers_leaves_the_failures(database: Database) -> None:
-    run = start(database)
+def test_a_photo_that_recovers_stays_among_the_failures_of_its_night(database: Database) -> None:
+    night, run = start(database), start(database)
     with database.writing() as connection:
-        photos.store(connection, run, replace(REFUSED, photo=KEY, photo_fault=False))
+        photos.store(connection, night, replace(REFUSED, photo=KEY, photo_fault=False))
         photos.store(connection, run, ANSWER)
+        assert len(photos.failures_of_run(connection, night)) == 1
         assert photos.failures_of_run(connection, run) == []
-        assert photos.counts_of_source(connection, "/inbox") == [{"predicted_class": "Socks", "accept": 1, "review": 0}]
+        assert photos.classes_of_run(connection, run) == [{"predicted_class": "Socks", "accept": 1, "review": 0}]
 
 
 def test_mismatch_is_told_by_the_expected_category(database: Database) -> None:
@@ -152,22 +154,14 @@ def test_interrupted_runs_are_closed(database: Database) -> None:
         assert runs.list_runs(connection, 5)[0]["status"] == "interrupted"
 
 
-def test_two_that_open_at_once_both_succeed(tmp_path: Path, postgresql: "PostgreSQL") -> None:
-    for location in (str(tmp_path / "new.db"), postgresql.new_database()):
-        failures: list[BaseException] = []
-
-        def open_it(where: str = location, failures: list[BaseException] = failures) -> None:
-            try:
-                Database(where).close()
-            except ResultsError as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=open_it) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert failures == []
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_those_that_open_at_once_all_succeed(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    location = str(tmp_path / "new.db")
+    if kind == "postgresql":
+        location = request.getfixturevalue("postgresql").new_database()
+    with ThreadPoolExecutor(4) as pool:
+        for opened in pool.map(Database, [location] * 4):
+            opened.close()
 
 
 def test_sqlite_survives_a_power_cut_and_lets_others_read_meanwhile(tmp_path: Path) -> None:
@@ -192,5 +186,20 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_a_value_without_scheme_is_a_path(tmp_path: Path) -> None:
-    assert to_url(f"{tmp_path}/data/results.db") == f"sqlite:///{tmp_path}/data/results.db"
-    assert to_url("postgresql+psycopg://h/d") == "postgresql+psycopg://h/d"
+    assert to_url(f"{tmp_path}/data/odd?name.db").database == f"{tmp_path}/data/odd?name.db"
+    assert to_url("postgresql+psycopg://h/d").host == "h"
+
+
+def test_the_lock_holds_for_everybody_who_names_the_same_results(database: Database) -> None:
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    with run_lock(database), pytest.raises(Locked), run_lock(other):
+        pass
+    with run_lock(other):
+        pass
+    other.close()
+
+
+def test_passwords_are_not_shown() -> None:
+    with pytest.raises(ResultsError) as caught:
+        Database("postgresql+psycopg://somebody:secret@127.0.0.1:9/results")
+    assert "secret" not in str(caught.value)

@@ -48,6 +48,7 @@ def upgrade() -> None:
     _create_runs()
     _create_photos()
     _create_predictions_history()
+    _create_run_failures()
     _create_reviews()
     op.execute(_PREDICTIONS)
 
@@ -55,7 +56,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove everything, with its contents."""
     op.execute("DROP VIEW predictions")
-    for name in ("reviews", "predictions_history", "photos", "runs"):
+    for name in ("reviews", "run_failures", "predictions_history", "photos", "runs"):
         op.drop_table(name)
 
 
@@ -100,12 +101,10 @@ def _create_photos() -> None:
         sa.Column("repeat_of", _Id, sa.ForeignKey("photos.id")),
         sa.Column("audit", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("created_at", sa.Text, nullable=False),
-        sa.Column("last_run_id", _Id, sa.ForeignKey("runs.id"), nullable=False),
         sa.UniqueConstraint("source", "filename", "sha256", "return_id"),
         sa.CheckConstraint("status IN ('classified', 'failed')", name="status"),
     )
     op.create_index("ix_photos_sha256", "photos", ["sha256"])
-    op.create_index("ix_photos_last_run_id", "photos", ["last_run_id"])
 
 
 def _create_predictions_history() -> None:
@@ -128,6 +127,17 @@ def _create_predictions_history() -> None:
     )
     op.create_index("ix_predictions_history_photo_id_id", "predictions_history", ["photo_id", "id"])
     op.create_index("ix_predictions_history_run_id", "predictions_history", ["run_id"])
+
+
+def _create_run_failures() -> None:
+    op.create_table(
+        "run_failures",
+        sa.Column("run_id", _Id, sa.ForeignKey("runs.id"), primary_key=True),
+        sa.Column("photo_id", _Id, sa.ForeignKey("photos.id"), primary_key=True),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("is_new", sa.Boolean, nullable=False),
+    )
 
 
 def _create_reviews() -> None:

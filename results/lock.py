@@ -1,0 +1,68 @@
+"""One run at a time for a results database."""
+
+import fcntl
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from results.database import Database, ResultsError
+
+
+class Locked(RuntimeError):
+    """Another run holds the lock; the message says who."""
+
+
+@contextmanager
+def run_lock(database: Database) -> Iterator[None]:
+    """Hold the lock of a results database for the block; however the process ends, the lock is released.
+
+    A SQLite file is locked by a file beside it, whatever path or URL named it; a PostgreSQL database by itself, for
+    clients of all machines.
+
+    Raises:
+        Locked: another run holds it.
+        ResultsError: the lock cannot be taken.
+    """
+    if database.engine.dialect.name == "sqlite":
+        path = Path(str(database.engine.url.database)).resolve()
+        with _file_lock(path.with_name(f"{path.name}.lock")):
+            yield
+    else:
+        with _advisory_lock(database):
+            yield
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise ResultsError(f"the lock {path} cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Locked(f"another run holds {path}: {file.read().strip() or 'unknown process'}") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}\n")
+        file.flush()
+        yield
+
+
+@contextmanager
+def _advisory_lock(database: Database) -> Iterator[None]:
+    """Hold a session's advisory lock, on a connection of its own that lives as long as the run."""
+    number = zlib.crc32(b"refund-classifier: run")
+    with database.reading() as connection:
+        if not connection.execute(select(func.pg_try_advisory_lock(number))).scalar():
+            raise Locked(f"another run holds {database.name}")
+        connection.commit()  # an open transaction would hold back PostgreSQL's clean-up all night
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(number)))
