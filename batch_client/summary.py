@@ -30,6 +30,7 @@ def print_summary(console: Console, database: Database, outcome: Outcome) -> Non
         failures = photos.failures_of_run(connection, outcome.run)
     if by_class:
         console.print(_table_of_classes(by_class))
+        console.print()
     print_failures(console, failures)
     counts = outcome.counts
     console.print(
@@ -55,15 +56,16 @@ def print_failures(console: Console, failures: list[dict[str, Any]]) -> None:
     """List failed photos with their reasons, not more than fit a screen."""
     if not failures:
         return
-    table = Table(title=f"{len(failures)} failed", title_justify="left", title_style="bold red")
-    table.add_column("photo", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("failed photo", overflow="fold")
     table.add_column("code")
     table.add_column("reason")
     for failure in failures[:_FAILURES_SHOWN]:
         table.add_row(escape(failure["filename"]), failure["code"], escape(failure["message"]))
     console.print(table)
     if len(failures) > _FAILURES_SHOWN:
-        console.print(f"and {len(failures) - _FAILURES_SHOWN} more: see table photos, status 'failed'")
+        console.print(f"and {len(failures) - _FAILURES_SHOWN} more: `batch-client show RUN --json`")
+    console.print()
 
 
 def print_runs(console: Console, rows: list[dict[str, Any]]) -> None:
@@ -94,7 +96,7 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
 
 
 def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:
-    table = Table(title="classified in this run", title_justify="left", show_footer=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_footer=True)
     total = {name: sum(entry[name] for entry in by_class) for name in ("accept", "review")}
     table.add_column("category", "all")
     for name in ("accept", "review"):
