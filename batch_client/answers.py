@@ -72,7 +72,7 @@ def _kind(status: int, value: dict[str, Any]) -> Literal["full", "died", "failed
         return "full"
     if status == 500 and engine_type == "InternalServerException":
         return "died"
-    if status in (500, 503, 507) and (engine_type == "InternalServerException" or "error" in value or status != 503):
+    if status in (500, 507) or (status == 503 and engine_type == "InternalServerException"):
         return "failed"
     return "away"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pillow_heif
+import simplejpeg
 from PIL import Image, ImageOps
 
 from handler.errors import PhotoError
@@ -75,7 +76,7 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits) -> Image.Image:
             "bad_shape",
             f"The photo has {width} x {height} pixels; nothing is recognised below {limits.min_side} a side.",
         )
-    return _to_rgb(_load(image))
+    return _to_rgb(_load(image, data))
 
 
 def _has_photo_signature(head: bytes) -> bool:
@@ -103,9 +104,11 @@ def _open(data: bytes | bytearray | memoryview) -> Image.Image:
         ) from None
 
 
-def _load(image: Image.Image) -> Image.Image:
+def _load(image: Image.Image, data: bytes | bytearray | memoryview) -> Image.Image:
     """Decode every row, then turn the picture upright."""
     try:
+        if image.format in ("JPEG", "MPO"):
+            image = _load_jpeg(image, data)
         image.load()
         return ImageOps.exif_transpose(image)
     except MemoryError:
@@ -116,6 +119,29 @@ def _load(image: Image.Image) -> Image.Image:
             "truncated_image",
             "The photo breaks off or is damaged, so it was not classified. Send the complete file again.",
         ) from None
+
+
+def _load_jpeg(image: Image.Image, data: bytes | bytearray | memoryview) -> Image.Image:
+    """Decode a JPEG with libjpeg's warnings as errors.
+
+    Where a scan breaks off before an end marker, libjpeg fills the rest with grey and only warns; Pillow does not pass
+    that on, and half a photo would be classified. Other oddities that libjpeg warns of are Pillow's to judge.
+
+    Raises:
+        ValueError: the photo is not complete.
+    """
+    colours = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
+    try:
+        pixels = simplejpeg.decode_jpeg(bytes(data), colours, strict=True)
+    except ValueError as error:
+        if "premature end" in str(error).lower():
+            raise
+        return image
+    if colours == "CMYK":
+        return image  # Pillow knows which of them are stored inverted
+    decoded = Image.fromarray(pixels.squeeze())
+    decoded.info = dict(image.info)  # the orientation is there
+    return decoded
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """What the documents promise is what the code does."""
 
+import json
 import re
 import subprocess
 
@@ -45,6 +46,28 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 def test_every_command_is_in_the_readme() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert {name for name in names if f"`batch-client {name}" not in README} == set()
+
+
+def test_documents_are_complete_and_their_links_lead_somewhere() -> None:
+    documents = [path for path in ROOT.glob("**/*.md") if not {".venv", ".pytest_cache"} & set(path.parts)]
+    assert len(documents) >= 3
+    for path in documents:
+        content = path.read_text(encoding="utf-8")
+        assert "@@" not in content, f"{path} has a place that was not filled in"
+        for link in re.findall(r"\]\(([^)#:]+)\)", content):
+            assert (path.parent / link).exists(), f"{path} links to {link}"
+
+
+def test_model_card_and_readme_quote_the_measured_figures() -> None:
+    figures = json.loads((ROOT / "model" / "figures.json").read_text(encoding="utf-8"))["test"]
+    card = (ROOT / "model" / "README.md").read_text(encoding="utf-8")
+    for domain in ("catalog", "wild"):
+        measured = figures[domain]
+        for name in ("top1", "top3", "accepted_share"):
+            for document in (card, README):
+                assert f"{measured[name] * 100:.1f}%" in document, (domain, name)
+    version = json.loads((ROOT / "model" / "contract.json").read_text(encoding="utf-8"))["model_version"]
+    assert card.startswith(f"# Model card: refund-classifier {version}\n")
 
 
 def test_make_help_lists_every_public_target() -> None:

@@ -124,6 +124,17 @@ def test_truncated(file_format: str, share: float) -> None:
     assert code in ("truncated_image", "not_an_image")
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_cut_before_its_end_marker_is_not_filled_with_grey(mode: str, options: dict[str, bool]) -> None:
+    data = encoded(striped((300, 400)).convert(mode), **options)
+    assert refusal(data[: len(data) // 2] + b"\xff\xd9") == (400, "truncated_image")
+
+
+def test_what_follows_a_photo_is_no_reason_to_refuse_it() -> None:
+    assert_shows_the_picture(decode(encoded(striped(), quality=95) + b"a camera's own notes", LIMITS))
+
+
 def test_truncated_heic() -> None:
     data = heic(striped())
     status, code = refusal(data[: int(len(data) * 0.7)])
