@@ -1,28 +1,26 @@
-"""``batch-client``: run, runs, show."""
+"""``batch-client``: what a person or a schedule asks of the batch client."""
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from batch_client import logs
+from batch_client.disposal import Processed
+from batch_client.errors import UsageError
+from batch_client.execution import run_once
 from batch_client.exit_codes import ExitCode
-from batch_client.intake import SourceError, find_files
-from batch_client.progress import progress
-from batch_client.run import MOST_IN_FLIGHT, run_source
-from batch_client.sending import Sender
-from batch_client.service import Service
+from batch_client.run import Resend
 from batch_client.settings import BatchSettings
 from batch_client.summary import print_run, print_runs, print_summary, report_of_run
 from results import runs as results_runs
 from results.database import Database, ResultsError
-from results.lock import Locked, run_lock
+from results.lock import Locked
 
 app = typer.Typer(
     add_completion=False,
@@ -31,30 +29,30 @@ app = typer.Typer(
     help="Classify folders of photos and keep what was found.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object and nothing else.")]
+Source = Annotated[Path | None, typer.Argument(help="Folder of photos; default: INBOX.")]
+SourceName = Annotated[str, typer.Option(help="Store the source under this name instead of its path.")]
 
 
 @app.command()
 def run(
-    source: Annotated[Path | None, typer.Argument(help="Folder of photos; default: INBOX.")] = None,
+    source: Source = None,
+    source_name: SourceName = "",
+    force: Annotated[bool, typer.Option("--force", help="Send known photos again.")] = False,
+    shard: Annotated[str | None, typer.Option(help="INDEX/COUNT: take this share; default: BATCH_SHARD.")] = None,
+    processed: Annotated[
+        Processed | None, typer.Option(help="What becomes of classified files; default: PROCESSED.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Classify what is new in a folder."""
-    settings = _settings()
-    source = source or settings.inbox
-    console = Console(stderr=as_json)
-    with _open(settings) as database, _faults():
-        with run_lock(database):
-            total = sum(1 for _ in find_files(source))
-            service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
-            sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
-            with progress(console, total) as show, _ends_cleanly_on_signals(sender):
-                outcome = run_source(database, sender, source, show)
-            service.close()
-        if as_json:
-            typer.echo(json.dumps(report_of_run(database, outcome.run)))
-        else:
-            print_summary(console, database, outcome)
-    raise SystemExit(outcome.exit_code)
+    settings = _settings(batch_shard=shard, processed=processed)
+    _run(settings, source, source_name, Resend.ALL if force else Resend.NONE, as_json)
+
+
+@app.command("retry-failed")
+def retry_failed(source: Source = None, source_name: SourceName = "", as_json: Json = False) -> None:
+    """Like run, and send photos again that failed through their own fault."""
+    _run(_settings(), source, source_name, Resend.FAILED, as_json)
 
 
 @app.command()
@@ -78,31 +76,27 @@ def show(run: Annotated[int, typer.Argument(help="Its number.")], as_json: Json 
         _fail(ExitCode.USAGE, f"there is no run {run}. `batch-client runs` lists them.")
     if as_json:
         typer.echo(json.dumps(report))
-        return
-    print_run(Console(), report)
+    else:
+        print_run(Console(), report)
 
 
-@contextmanager
-def _ends_cleanly_on_signals(sender: Sender) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _run(settings: BatchSettings, source: Path | None, source_name: str, resend: Resend, as_json: bool) -> None:
+    console = Console(stderr=as_json)
+    with _open(settings) as database, _faults():
+        logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
+        outcome = run_once(settings, database, source or settings.inbox, source_name, resend, console)
+        if as_json:
+            report = report_of_run(database, outcome.run) or {}
+            typer.echo(json.dumps({**report, "manifest_problems": outcome.manifest_problems}))
+        else:
+            print_summary(console, database, outcome)
+    raise SystemExit(outcome.exit_code)
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        sender.stop()
-        signal.signal(number, previous[signal.Signals(number)])
 
-    for number in previous:
-        signal.signal(number, stop)
+def _settings(**from_command_line: Any) -> BatchSettings:
+    """Read the environment; what the command line names counts instead."""
     try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _settings() -> BatchSettings:
-    try:
-        return BatchSettings()
+        return BatchSettings(**{name: value for name, value in from_command_line.items() if value is not None})
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         _fail(ExitCode.USAGE, f"a setting is wrong: {problems}")
@@ -123,9 +117,9 @@ def _faults() -> Iterator[None]:
     """Turn the faults we know into one line and their exit code."""
     try:
         yield
-    except SourceError as error:
+    except UsageError as error:
         _fail(ExitCode.USAGE, str(error))
-    except ResultsError as error:
+    except (ResultsError, OSError) as error:
         _fail(ExitCode.RESULTS, str(error))
     except Locked as error:
         _fail(ExitCode.LOCKED, str(error))

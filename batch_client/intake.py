@@ -2,12 +2,16 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MANIFEST = "manifest.csv"
+from batch_client.errors import SourceError
+from batch_client.manifest import FILE_NAME as MANIFEST
+
 _TEMPORARY_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
+_SETTLE_SECONDS = 1.0
 _NOT_FOR_PEOPLE = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -22,10 +26,6 @@ class FoundFile:
 
     path: Path
     filename: str
-
-
-class SourceError(ValueError):
-    """The source cannot be read; the message names it and the remedy."""
 
 
 def find_files(source: Path) -> Iterator[FoundFile]:
@@ -88,3 +88,27 @@ def sha256_of(path: Path) -> tuple[str, int]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return digest.hexdigest(), file.tell()
+
+
+def settle(files: list[FoundFile]) -> list[FoundFile]:
+    """Return the files that nobody is writing: size and time stayed the same for a second.
+
+    Waits only where one was changed within the last second. A file that cannot be looked at counts as settled; reading
+    it will say why.
+    """
+    before = {file: _state(file.path) for file in files}
+    youngest = max((state[1] for state in before.values() if state is not None), default=0)
+    age = time.time() - youngest / 1e9
+    if not 0 <= age < _SETTLE_SECONDS:  # a time in the future says nothing
+        return files
+    time.sleep(_SETTLE_SECONDS - age)
+    return [file for file in files if _state(file.path) == before[file]]
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return size and time of change, nanoseconds."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -1,27 +1,59 @@
 """One run: every photo of a source gets an answer, a reason, or a place among those left."""
 
-import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from batch_client.answers import Prediction, Refusal, Trouble
+from batch_client.disposal import Disposal
 from batch_client.exit_codes import ExitCode
-from batch_client.intake import FoundFile, find_files, printable, sha256_of
-from batch_client.sending import Sender, ServiceAway, Stopped, Suspect
+from batch_client.intake import FoundFile, find_files, printable, settle
+from batch_client.manifest import Manifest, read_manifest
+from batch_client.photo_work import Photo, PhotoWork, Result
+from batch_client.sending import ServiceAway, Stopped, StopReason, Suspect
 from batch_client.service import ServedModel
+from batch_client.shard import Shard
 from results import photos, runs
-from results.database import Database
-from results.photos import Classified, Failed, PhotoKey
+from results.database import Database, ResultsError
+from results.photos import Classified, Failed, Known, PhotoKey
 from results.runs import Counts
 
 MOST_IN_FLIGHT = 16  # requests: two server batches, so that one can form while another runs
-LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more, so sending it would be for nothing
 _GROUP = 64  # files looked up together, and outcomes a transaction: what a killed run sends again at most
 _READERS = 2  # threads that hash
+_EXIT_CODES = {
+    StopReason.AWAY: ExitCode.SERVICE_AWAY,
+    StopReason.INTERRUPTED: ExitCode.INTERRUPTED,
+    StopReason.TIME_LIMIT: ExitCode.TIME_LIMIT,
+}
+
+
+class Resend(Enum):
+    """Which known photos are sent again."""
+
+    NONE = "none"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What one run does besides classifying what is new.
+
+    Attributes:
+        name: under which the source is stored; its absolute path if empty.
+        disposal: what becomes of the files.
+        shard: the share of the source that this run takes.
+        resend: known photos to send again.
+    """
+
+    disposal: Disposal
+    shard: Shard
+    name: str = ""
+    resend: Resend = Resend.NONE
 
 
 @dataclass(frozen=True)
@@ -34,7 +66,8 @@ class Outcome:
         exit_code: of the program.
         message: why it stopped early, if it did.
         seconds: how long it took.
-        sent: photos that the service answered.
+        sent: photos that came to an outcome in this run.
+        manifest_problems: lines of the manifest that could not be used.
     """
 
     run: int
@@ -43,77 +76,73 @@ class Outcome:
     message: str | None
     seconds: float
     sent: int
+    manifest_problems: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Photo:
-    file: FoundFile
-    key: PhotoKey
-    bytes: int
-
-
-@dataclass(frozen=True)
-class _Left:
-    """A photo that has to wait for the next run."""
-
-
-_Result = Classified | Failed | Suspect | _Left | ServiceAway
 Progress = Callable[[Counts], None]
 
 
-def run_source(database: Database, sender: Sender, source: Path, progress: Progress) -> Outcome:
+def run_source(database: Database, work: PhotoWork, source: Path, options: RunOptions, progress: Progress) -> Outcome:
     """Classify what is new in a folder and store it, group by group.
 
     The caller holds the lock of the results.
 
     Args:
         database: where results go.
-        sender: who classifies.
+        work: turns a photo into an outcome; its sender, stopped from outside, ends the run at a photo's boundary.
         source: folder of photos.
+        options: of this run.
         progress: called after each transaction with the counts so far.
 
     Raises:
-        SourceError: the folder cannot be read; nothing was recorded.
-        ResultsError: the results cannot be written; what was stored before stays.
+        UsageError: the folder cannot be read, or one for processed photos lies inside it; nothing was recorded.
+        ResultsError: results or disk cannot be written; what was stored before stays.
     """
     started = time.monotonic()
     source = source.resolve()
-    files = find_files(source)
-    name = printable(str(source))
+    options.disposal.check(source)
+    files = (file for file in find_files(source) if options.shard.holds(file.filename))
+    name = options.name or printable(str(source))
     with database.writing() as connection:
-        runs.close_interrupted(connection)
-        run = runs.start_run(connection, name)
-    work = _Run(database, sender, name, run, progress)
-    exit_code, message = work.through(files)
+        runs.close_interrupted(connection, str(options.shard))
+        run = runs.start_run(connection, name, str(options.shard))
+    state = _Run(database, work, run, name, options, progress)
+    exit_code, message = state.through(files, source)
     with database.writing() as connection:
-        runs.finish_run(connection, run, "stopped" if message else "finished", exit_code, work.counts, message)
-    return Outcome(run, work.counts, exit_code, message, time.monotonic() - started, work.sent)
+        runs.finish_run(connection, run, "stopped" if message else "finished", exit_code, state.counts, message)
+    seconds = time.monotonic() - started
+    return Outcome(run, state.counts, exit_code, message, seconds, state.sent, state.manifest.problems)
 
 
 class _Run:
     """The state of one run."""
 
-    def __init__(self, database: Database, sender: Sender, source: str, run: int, progress: Progress) -> None:
+    def __init__(
+        self, database: Database, work: PhotoWork, run: int, name: str, options: RunOptions, progress: Progress
+    ) -> None:
         self.database = database
-        self.sender = sender
-        self.source = source
+        self.work = work
+        self.sender = work.sender
         self.run = run
+        self.name = name
+        self.options = options
         self.progress = progress
+        self.manifest = Manifest({})
         self.counts = Counts()
         self.newly_failed = 0
         self.sent = 0
-        self._in_flight: dict[Future[_Result], _Photo] = {}
+        self._in_flight: dict[Future[Result], Photo] = {}
         self._away: ServiceAway | None = None
 
-    def through(self, files: Iterable[FoundFile]) -> tuple[ExitCode, str | None]:
+    def through(self, files: Iterator[FoundFile], source: Path) -> tuple[ExitCode, str | None]:
         """Work through the files; return the exit code and why it stopped early, None if it did not."""
-        files = iter(files)
         with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(MOST_IN_FLIGHT) as senders:
             try:
                 model = self.sender.describe()
+                self.manifest = read_manifest(source, model.classes)
                 with self.database.writing() as connection:
                     runs.set_versions(connection, self.run, model.model_version, model.contract_version)
-                while not self.sender.is_stopped and (group := list(itertools.islice(files, _GROUP))):
+                while self.sender.stop_reason is None and (group := list(itertools.islice(files, _GROUP))):
                     self._submit(group, model, readers, senders)
                     self._collect(most_in_flight=_GROUP)
                 self._collect(most_in_flight=0)
@@ -122,125 +151,92 @@ class _Run:
             except Stopped:
                 pass  # before the first photo
             finally:
-                interrupted = self.sender.is_stopped and self._away is None
-                self.sender.stop()  # whatever ended the run, nothing more is sent while it unwinds
+                reason = self.sender.stop_reason
+                self.sender.stop(StopReason.INTERRUPTED)  # whatever ends the run, nothing is sent while it unwinds
         self.counts = self.counts.plus(left=sum(1 for _ in files))
-        if self._away is not None:
-            return ExitCode.SERVICE_AWAY, str(self._away)
-        if interrupted:
-            return ExitCode.INTERRUPTED, "interrupted"
+        if reason is not None:
+            return _EXIT_CODES[reason], str(self._away or reason.value)
         return (ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK), None
 
     def _submit(
         self, group: list[FoundFile], model: ServedModel, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
     ) -> None:
         """Hash a group, store what is decided without the service, and hand the rest to the senders."""
-        read = list(readers.map(self._read, group))
-        failed = [item for item in read if isinstance(item, Failed)]
-        found = [item for item in read if isinstance(item, _Photo)]
+        settled = settle(group)
+        self.counts = self.counts.plus(left=len(group) - len(settled))
+        read = list(
+            readers.map(lambda file: self.work.read(file, self.name, self.manifest.entry(file.filename)), settled)
+        )
+        found = [photo for photo, result in read if result is None]
+        known = self._find_known(found, model)
+        with self.database.writing() as connection:
+            for photo in found:
+                if photo.key in known:
+                    photos.store_known(connection, self.run, known[photo.key], photo.expected_category)
+            self.counts = self.counts.plus(known=len(known))
+            runs.set_counts(connection, self.run, self.counts)
+        for photo in found:
+            if photo.key not in known:
+                self._in_flight[senders.submit(self.work.classify, photo)] = photo
+            elif known[photo.key].status == "classified":
+                self._dispose(photo, None)
+        self._take([(photo, result) for photo, result in read if result is not None])
+
+    def _find_known(self, found: list[Photo], model: ServedModel) -> dict[PhotoKey, Known]:
+        if self.options.resend is Resend.ALL:
+            return {}
         with self.database.reading() as connection:
             keys = [photo.key for photo in found]
             known = photos.find_known(connection, keys, model.model_version, model.contract_version)
-        again = [key for key, state in known.items() if state == "failed"]
-        self.counts = self.counts.plus(known=len(known))
-        self._store(failed, again)
-        for photo in found:
-            if photo.key not in known:
-                self._in_flight[senders.submit(self._classify, photo)] = photo
+        if self.options.resend is Resend.FAILED:
+            return {key: entry for key, entry in known.items() if entry.status != "failed"}
+        return known
 
     def _collect(self, most_in_flight: int) -> None:
         """Wait until few enough photos are in flight, and store what was answered."""
-        suspects: list[_Photo] = []
-        done: list[_Result] = []
+        suspects: list[Photo] = []
+        done: list[tuple[Photo, Result]] = []
         while len(self._in_flight) > (0 if suspects else most_in_flight):
             for future in wait(self._in_flight, return_when=FIRST_COMPLETED).done:
                 photo = self._in_flight.pop(future)
                 if isinstance(result := future.result(), Suspect):
                     suspects.append(photo)
                 else:
-                    done.append(result)
+                    done.append((photo, result))
         self._take(done)
         for photo in suspects:  # nothing else is in flight now
-            self._take([self._classify_alone(photo)])
+            self._take([(photo, self.work.classify_alone(photo))])
 
-    def _take(self, results: list[_Result]) -> None:
-        """Count results and store those that are outcomes."""
-        outcomes = [result for result in results if isinstance(result, Classified | Failed)]
-        self.sent += len(outcomes)
-        for result in results:
+    def _take(self, results: list[tuple[Photo, Result]]) -> None:
+        """Store results and counts in one transaction, so that they agree whatever happens next."""
+        outcomes = [(photo, result) for photo, result in results if isinstance(result, Classified | Failed)]
+        failed = sum(isinstance(outcome, Failed) for _, outcome in outcomes)
+        for _, result in results:
             if isinstance(result, ServiceAway):
                 self._away = self._away or result
-        self.counts = self.counts.plus(left=len(results) - len(outcomes))
-        self._store(outcomes, [])
-
-    def _store(self, outcomes: list[Classified | Failed] | list[Failed], again: list[PhotoKey]) -> None:
-        """Store outcomes and counts in one transaction, so that they agree whatever happens next."""
-        failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
-        counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed)
+        left = len(results) - len(outcomes)
+        counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed, left=left)
+        repeats: list[Photo] = []
         with self.database.writing() as connection:
-            for outcome in sorted(outcomes, key=lambda outcome: outcome.photo.filename):  # answers come in any order
-                photos.store(connection, self.run, outcome)
-            photos.store_known_failures(connection, self.run, again)
+            for photo, outcome in sorted(outcomes, key=lambda pair: pair[0].file.filename):  # answers come in any order
+                if photos.store(connection, self.run, outcome) is not None and isinstance(outcome, Classified):
+                    repeats.append(photo)
             runs.set_counts(connection, self.run, counts)
         self.counts = counts
         self.newly_failed += failed
+        self.sent += len(outcomes)
+        for photo in repeats:  # a person will look at these too
+            self.work.keep_picture(photo)
+        for photo, outcome in outcomes:
+            self._dispose(photo, outcome)
         self.progress(counts)
 
-    def _read(self, file: FoundFile) -> _Photo | Failed:
+    def _dispose(self, photo: Photo, outcome: Classified | Failed | None) -> None:
+        """Move, copy or delete the file of a stored outcome, or of a photo known as classified."""
         try:
-            digest, size = sha256_of(file.path)
+            if not isinstance(outcome, Failed):
+                self.options.disposal.classified(photo.file, photo.key.sha256)
+            elif outcome.photo_fault:
+                self.options.disposal.at_fault(photo.file, photo.key.sha256, outcome.code, outcome.message)
         except OSError as error:
-            return _unreadable(PhotoKey(self.source, file.filename, ""), 0, error)
-        photo = _Photo(file, PhotoKey(self.source, file.filename, digest), size)
-        if size > LARGEST_PHOTO:
-            message = f"The file has {size} bytes, the limit is {LARGEST_PHOTO}. Save a smaller JPEG."
-            return Failed(photo.key, size, "too_many_bytes", message, photo_fault=True)
-        return photo
-
-    def _classify(self, photo: _Photo) -> _Result:
-        try:
-            data = photo.file.path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != photo.key.sha256:
-                return _Left()  # still being written: the answer would belong to other bytes than its key
-            answer = self.sender.classify(data)
-        except OSError as error:
-            return _unreadable(photo.key, photo.bytes, error)
-        except ServiceAway as error:
-            return error
-        except Stopped:
-            return _Left()
-        return answer if isinstance(answer, Suspect) else _to_outcome(photo, answer)
-
-    def _classify_alone(self, photo: _Photo) -> _Result:
-        try:
-            return _to_outcome(photo, self.sender.classify_alone(photo.file.path.read_bytes()))
-        except OSError as error:
-            return _unreadable(photo.key, photo.bytes, error)
-        except ServiceAway as error:
-            return error
-        except Stopped:
-            return _Left()
-
-
-def _unreadable(key: PhotoKey, size: int, error: OSError) -> Failed:
-    message = f"It cannot be read: {error.strerror or error}. Check its permissions."
-    return Failed(key, size, "unreadable_file", message, photo_fault=False)
-
-
-def _to_outcome(photo: _Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:
-    if isinstance(answer, Refusal):
-        return Failed(photo.key, photo.bytes, answer.code, answer.message, photo_fault=True)
-    if isinstance(answer, Trouble):
-        message = f"The service answers other photos, but not this one: {answer.message}"
-        return Failed(photo.key, photo.bytes, "no_answer", message, photo_fault=False)
-    return Classified(
-        photo.key,
-        photo.bytes,
-        answer.predicted_class,
-        answer.confidence,
-        answer.decision,
-        answer.reason,
-        answer.top3,
-        answer.model_version,
-        answer.contract_version,
-    )
+            raise ResultsError(f"{photo.file.filename} cannot be put away: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 import random
 import threading
 from dataclasses import dataclass
+from enum import Enum
 
 from batch_client.answers import Prediction, Refusal, Trouble
 from batch_client.flow import AdaptiveLimit, Breaker
@@ -14,6 +15,14 @@ _RESENDS_AFTER_A_FAILED_BATCH = 2
 _DEATHS_ALONE = 2
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
+
+
+class StopReason(Enum):
+    """Why nothing more is sent."""
+
+    AWAY = "the service is away"
+    INTERRUPTED = "interrupted"
+    TIME_LIMIT = "the time limit is reached"
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,9 @@ class Sender:
         service: where to.
         most_in_flight: requests at once while the service keeps up.
         patience: seconds that the service may be silent; a restart takes some.
+
+    Attributes:
+        stop_reason: why nothing more is sent; None while photos are.
     """
 
     def __init__(self, service: Service, most_in_flight: int, patience: float) -> None:
@@ -48,15 +60,12 @@ class Sender:
         self._limit = AdaptiveLimit(most_in_flight)
         self._breaker = Breaker(patience)
         self._stopped = threading.Event()
+        self.stop_reason: StopReason | None = None
 
-    def stop(self) -> None:
-        """Send nothing more; requests in flight are still answered."""
+    def stop(self, reason: StopReason) -> None:
+        """Send nothing more; requests in flight are still answered. The first reason stays."""
+        self.stop_reason = self.stop_reason or reason
         self._stopped.set()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Nothing more is sent."""
-        return self._stopped.is_set()
 
     def describe(self) -> ServedModel:
         """Ask which model answers, with patience for a service that is just starting.
@@ -135,7 +144,7 @@ class Sender:
         self._breaker.failed()
         final = trouble.kind == "token" and self._service.token_file.is_file()
         if final or self._breaker.is_open:
-            self._stopped.set()  # for the other threads
+            self.stop(StopReason.AWAY)  # for the other threads
             raise ServiceAway(self._sentence(trouble))
         # Random and doubling, so that many senders do not come back together.
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)

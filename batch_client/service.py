@@ -19,10 +19,11 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True)
 class ServedModel:
-    """Which model answers."""
+    """Which model answers, and with which categories."""
 
     model_version: str
     contract_version: str
+    classes: frozenset[str]
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -63,7 +64,11 @@ class Service:
         if status == 200:
             try:
                 described = json.loads(body)
-                return ServedModel(str(described["model_version"]), str(described["contract_version"]))
+                return ServedModel(
+                    model_version=str(described["model_version"]),
+                    contract_version=str(described["contract_version"]),
+                    classes=frozenset(described["classes"]),
+                )
             except (ValueError, KeyError, TypeError):
                 return Trouble("away", "it does not describe itself as the refund classifier")
         answer = _to_answer(status, body)

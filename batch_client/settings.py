@@ -1,9 +1,12 @@
 """The batch client's settings, from the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, HttpUrl
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from batch_client.disposal import Processed
 
 
 class BatchSettings(BaseSettings):
@@ -11,14 +14,42 @@ class BatchSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
-    inbox: Path = Field(default=Path("samples"), description="Folder of photos, when no SOURCE is named.")
-    results_db: str = Field(default="data/results.db", description="File path or SQLAlchemy URL of the results.")
+    inbox: Path = Field(default=Path("samples"), description="folder of photos")
+    results_db: str = Field(default="data/results.db", description="results: a file or an SQLAlchemy URL")
     torchserve_url: HttpUrl = Field(
-        default=HttpUrl("http://127.0.0.1:8080"), description="Base URL of the inference API."
+        default=HttpUrl("http://127.0.0.1:8080"), description="where the batch client finds the service"
     )
-    torchserve_token_file: Path = Field(
-        default=Path(".serving/inference.key"), description="File that holds the inference token."
-    )
+    torchserve_token_file: Path = Field(default=Path(".serving/inference.key"), description="the file with its token")
     service_patience_s: float = Field(
-        default=60.0, gt=0, description="Seconds that the service may be silent before a run stops."
+        default=60.0,
+        gt=0,
+        description="seconds that the service may be silent before a run stops",
+    )
+    batch_time_limit_s: float | None = Field(
+        default=None, gt=0, description="seconds after which a run stops at a photo's boundary"
+    )
+    batch_shard: str = Field(default="", description="`INDEX/COUNT`: the share of the source that this client takes")
+    job_completion_index: int | None = Field(
+        default=None,
+        ge=0,
+        description="set by Kubernetes: the INDEX where `BATCH_SHARD` is `/COUNT`",
+    )
+    processed: Processed = Field(
+        default=Processed.KEEP, description="what becomes of a classified photo's file: `keep`, `move`, `delete`"
+    )
+    processed_dir: Path = Field(default=Path("data/processed"), description="where `move` puts it")
+    quarantine_dir: Path = Field(
+        default=Path("data/quarantine"), description="photos at fault themselves, each with a `.reason`"
+    )
+    media_dir: Path = Field(
+        default=Path("data/media"), description="pictures without EXIF of what a person will look at"
+    )
+    audit_share: float = Field(
+        default=0.02, ge=0, le=1, description="share of the accepted photos that a person looks at all the same"
+    )
+    log_dir: Path = Field(default=Path("logs"), description="`batch.log`, rotated")
+    log_format: Literal["text", "json"] = Field(default="text", description="`text` or `json` lines")
+    webhook_url: HttpUrl | None = Field(default=None, description="gets each run's report as JSON")
+    ping_url: HttpUrl | None = Field(
+        default=None, description="dead man's switch: called after each run, at `/fail` when it failed"
     )

@@ -32,6 +32,8 @@ def print_summary(console: Console, database: Database, outcome: Outcome) -> Non
         console.print(_table_of_classes(by_class))
         console.print()
     print_failures(console, failures)
+    for problem in outcome.manifest_problems:
+        console.print(f"[bold red]{escape(problem)}[/]")
     counts = outcome.counts
     console.print(
         f"run {outcome.run}: found {counts.found} = classified {counts.classified} + known {counts.known} "
@@ -48,6 +50,7 @@ _MEANING = {
     0: "every photo is classified or known",
     3: "the service is away; the photos left are taken up by the next run",
     4: "finished, some photos newly failed",
+    6: "the time limit; the photos left are taken up by the next run",
     130: "interrupted; what was answered is stored, the rest is taken up by the next run",
 }
 

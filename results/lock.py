@@ -17,11 +17,15 @@ class Locked(RuntimeError):
 
 
 @contextmanager
-def run_lock(database: Database) -> Iterator[None]:
+def run_lock(database: Database, shard: str = "") -> Iterator[None]:
     """Hold the lock of a results database for the block; however the process ends, the lock is released.
 
     A SQLite file is locked by a file beside it, whatever path or URL named it; a PostgreSQL database by itself, for
     clients of all machines.
+
+    Args:
+        database: the results.
+        shard: ``INDEX/COUNT`` where several runs share a source, each with a lock of its own; empty for all of it.
 
     Raises:
         Locked: another run holds it.
@@ -29,10 +33,11 @@ def run_lock(database: Database) -> Iterator[None]:
     """
     if database.engine.dialect.name == "sqlite":
         path = Path(str(database.engine.url.database)).resolve()
-        with _file_lock(path.with_name(f"{path.name}.lock")):
+        suffix = f".{shard.replace('/', '-of-')}" if shard else ""
+        with _file_lock(path.with_name(f"{path.name}{suffix}.lock")):
             yield
     else:
-        with _advisory_lock(database):
+        with _advisory_lock(database, zlib.crc32(f"refund-classifier: run {shard}".encode())):
             yield
 
 
@@ -55,9 +60,8 @@ def _file_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _advisory_lock(database: Database) -> Iterator[None]:
+def _advisory_lock(database: Database, number: int) -> Iterator[None]:
     """Hold a session's advisory lock, on a connection of its own that lives as long as the run."""
-    number = zlib.crc32(b"refund-classifier: run")
     with database.reading() as connection:
         if not connection.execute(select(func.pg_try_advisory_lock(number))).scalar():
             raise Locked(f"another run holds {database.name}")

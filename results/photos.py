@@ -31,7 +31,7 @@ class PhotoKey:
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer to store."""
+    """An answer to store; ``audit`` when a person shall look at it although it was accepted."""
 
     photo: PhotoKey
     bytes: int
@@ -42,6 +42,8 @@ class Classified:
     top3: list[dict[str, Any]]
     model_version: str
     contract_version: str
+    expected_category: str | None = None
+    audit: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,18 @@ class Failed:
     code: str
     message: str
     photo_fault: bool
+    expected_category: str | None = None
 
 
-Known = Literal["classified", "failed"]
+@dataclass(frozen=True)
+class Known:
+    """What is stored of a photo that need not be sent again."""
+
+    id: int
+    status: Literal["classified", "failed"]
+    code: str | None
+    message: str | None
+    expected_category: str | None
 
 
 def find_known(
@@ -87,26 +98,29 @@ def find_known(
         key = PhotoKey(row["source"], row["filename"], row["sha256"], row["return_id"])
         if key not in wanted:
             continue
-        if row["status"] == "classified" and row["answered"]:
-            known[key] = "classified"
-        elif row["status"] == "failed" and row["photo_fault"]:
-            known[key] = "failed"
+        if row["answered"] if row["status"] == "classified" else row["photo_fault"]:
+            known[key] = Known(
+                row["id"], row["status"], row["error_code"], row["error_message"], row["expected_category"]
+            )
     return known
 
 
-def store(connection: Connection, run: int, outcome: Classified | Failed) -> None:
+def store(connection: Connection, run: int, outcome: Classified | Failed) -> int | None:
     """Store one outcome: the photo's record, and its prediction if there is one.
 
     Storing the same outcome of the same run again changes nothing.
+
+    Returns:
+        The id of the earliest other photo with the same bytes; None if this is the first.
     """
     if isinstance(outcome, Failed):
         state = {"error_code": outcome.code, "error_message": outcome.message, "photo_fault": outcome.photo_fault}
-        photo_id = _upsert_photo(connection, outcome, {"status": "failed", **state})
+        photo_id, repeat_of = _upsert_photo(connection, outcome, {"status": "failed", **state})
         failure = {"run_id": run, "photo_id": photo_id, "code": outcome.code, "message": outcome.message}
         connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=True))
-        return
-    state = {"error_code": None, "error_message": None, "photo_fault": False}
-    photo_id = _upsert_photo(connection, outcome, {"status": "classified", **state})
+        return repeat_of
+    state = {"error_code": None, "error_message": None, "photo_fault": False, "audit": outcome.audit}
+    photo_id, repeat_of = _upsert_photo(connection, outcome, {"status": "classified", **state})
     connection.execute(
         _insert_once(connection, predictions_history).values(
             photo_id=photo_id,
@@ -121,14 +135,16 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Non
             timestamp=now(),
         )
     )
+    return repeat_of
 
 
-def store_known_failures(connection: Connection, run: int, keys: Sequence[PhotoKey]) -> None:
-    """List photos that failed before, through their own fault, among the failures of a run that met them again."""
-    for key in keys:
-        row = connection.execute(select(photos).where(_is(key))).mappings().one()
-        failure = {"run_id": run, "photo_id": row["id"], "code": row["error_code"], "message": row["error_message"]}
+def store_known(connection: Connection, run: int, known: Known, expected_category: str | None) -> None:
+    """Note that a run met a known photo: a failed one is listed again, a manifest that changed is obeyed."""
+    if known.status == "failed":
+        failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
         connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=False))
+    if expected_category != known.expected_category:
+        connection.execute(photos.update().where(photos.c.id == known.id).values(expected_category=expected_category))
 
 
 def _insert_once(connection: Connection, into: Table) -> sqlite.Insert | postgresql.Insert:
@@ -147,25 +163,21 @@ def _is(key: PhotoKey) -> ColumnElement[bool]:
     )
 
 
-def _upsert_photo(connection: Connection, outcome: Classified | Failed, state: dict[str, Any]) -> int:
-    """Insert the photo's record or bring it up to date, and return its id."""
+def _upsert_photo(
+    connection: Connection, outcome: Classified | Failed, state: dict[str, Any]
+) -> tuple[int, int | None]:
+    """Insert the photo's record or bring it up to date; return its id and what it repeats."""
     key = outcome.photo
-    row = connection.execute(select(photos.c.id).where(_is(key))).first()
+    state = {**state, "bytes": outcome.bytes, "expected_category": outcome.expected_category}
+    row = connection.execute(select(photos.c.id, photos.c.repeat_of).where(_is(key))).first()
     if row is not None:
-        connection.execute(photos.update().where(photos.c.id == row.id).values(bytes=outcome.bytes, **state))
-        return int(row.id)
-    earliest = select(func.min(photos.c.id)).where(photos.c.sha256 == key.sha256) if key.sha256 else None
-    new = insert(photos).values(
-        source=key.source,
-        filename=key.filename,
-        sha256=key.sha256,
-        return_id=key.return_id,
-        repeat_of=connection.execute(earliest).scalar() if earliest is not None else None,
-        bytes=outcome.bytes,
-        created_at=now(),
-        **state,
-    )
-    return int(connection.execute(new.returning(photos.c.id)).scalar_one())
+        connection.execute(photos.update().where(photos.c.id == row.id).values(**state))
+        return int(row.id), row.repeat_of
+    earliest = select(func.min(photos.c.id)).where(photos.c.sha256 == key.sha256)
+    repeat_of = connection.execute(earliest).scalar() if key.sha256 else None
+    identity = {"source": key.source, "filename": key.filename, "sha256": key.sha256, "return_id": key.return_id}
+    new = insert(photos).values(**identity, repeat_of=repeat_of, created_at=now(), **state)
+    return int(connection.execute(new.returning(photos.c.id)).scalar_one()), repeat_of
 
 
 def failures_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import socket
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from results.clock import now
 from results.schema import runs
@@ -30,11 +30,11 @@ class Counts:
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
 
 
-def start_run(connection: Connection, source: str) -> int:
+def start_run(connection: Connection, source: str, shard: str = "") -> int:
     """Record that a run begins, and return its id."""
-    values = {"started_at": now(), "status": "running", "source": source, "host": socket.gethostname()}
-    result = connection.execute(insert(runs).values(**values, pid=os.getpid()).returning(runs.c.id))
-    return int(result.scalar_one())
+    process = {"host": socket.gethostname(), "pid": os.getpid()}
+    values = {"started_at": now(), "status": "running", "source": source, "shard": shard}
+    return int(connection.execute(insert(runs).values(**values, **process).returning(runs.c.id)).scalar_one())
 
 
 def set_versions(connection: Connection, run: int, model_version: str, contract_version: str) -> None:
@@ -66,15 +66,20 @@ def finish_run(
     connection.execute(update(runs).where(runs.c.id == run).values(**values))
 
 
-def close_interrupted(connection: Connection) -> list[int]:
-    """Close the runs that were killed; only for whoever holds the lock. Returns their ids."""
+def close_interrupted(connection: Connection, shard: str = "") -> list[int]:
+    """Close the runs that were killed; only for whoever holds the lock of the shard. Returns their ids."""
     result = connection.execute(
         update(runs)
-        .where(runs.c.status == "running")
+        .where(runs.c.status == "running", runs.c.shard == shard)
         .values(status="interrupted", finished_at=now(), message="the batch client ended before it could close the run")
         .returning(runs.c.id)
     )
     return sorted(result.scalars())
+
+
+def last_started(connection: Connection) -> str | None:
+    """Return when the newest run started; None if there was none."""
+    return connection.execute(select(func.max(runs.c.started_at))).scalar()
 
 
 def list_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -51,6 +51,7 @@ runs = Table(
     Column("left", Integer, nullable=False, default=0),
     Column("model_version", Text),
     Column("contract_version", Text),
+    Column("shard", Text, nullable=False, default="", server_default=""),  # INDEX/COUNT where several share a source
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     CheckConstraint("status IN ('running', 'finished', 'stopped', 'interrupted')", name="status"),

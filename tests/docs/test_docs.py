@@ -9,11 +9,12 @@ import yaml
 
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
-from batch_client.run import LARGEST_PHOTO
+from batch_client.photo_work import LARGEST_PHOTO
 from batch_client.settings import BatchSettings
 from handler import settings as handler_settings
 from serving import settings as serving_settings
 from tests.conftest import ROOT
+from tests.docs.settings_table import settings_rows
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROPERTIES = dict(
@@ -37,8 +38,7 @@ def test_every_exit_code_is_in_the_readme() -> None:
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    for name, setting in BatchSettings.model_fields.items():
-        assert f"| `{name.upper()}` | `{str(setting.default).rstrip('/')}` |" in README
+    assert [row for row in settings_rows() if row not in README] == []
     for name in re.findall(r"environment\.get\(\"([A-Z_]+)\"", _sources("serving") + _sources("tools")):
         assert f"`{name}`" in README, name
 

@@ -45,7 +45,7 @@ class StubService:
         self.answer: Callable[[bytes, int], Answer | None] = lambda body, attempt: prediction()
         self.describes: Callable[[], Answer] = lambda: (
             200,
-            {"model_version": self.model_version, "contract_version": "1"},
+            {"model_version": self.model_version, "contract_version": "1", "classes": ["Socks", "Belts"]},
         )
         self.token = "right"
         self.model_version = "1.0.0"

@@ -3,18 +3,15 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from batch_client import sending
 from batch_client.answers import Prediction, Refusal, Trouble, read_answer
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
@@ -23,65 +20,8 @@ from batch_client.settings import BatchSettings
 from results.database import Database
 from results.lock import run_lock
 from results.runs import start_run
-from tests.unit.stub_service import (
-    ENGINE_FULL,
-    NOT_A_PHOTO,
-    WORKER_DIED,
-    WRONG_KEY,
-    StubService,
-    prediction,
-    stub_service,
-)
-
-
-class Desk:
-    """One inbox, one results database, one service, and the program that a person runs on them."""
-
-    def __init__(self, folder: Path, stub: StubService) -> None:
-        self.inbox = folder / "inbox"
-        self.inbox.mkdir()
-        self.results = folder / "data" / "results.db"
-        self.token_file = folder / "inference.key"
-        self.token_file.write_text("right\n")
-        self.stub = stub
-        self.environment = {
-            "INBOX": str(self.inbox),
-            "RESULTS_DB": str(self.results),
-            "TORCHSERVE_URL": stub.url,
-            "TORCHSERVE_TOKEN_FILE": str(self.token_file),
-            "SERVICE_PATIENCE_S": "1",
-        }
-
-    def add(self, *names: str) -> None:
-        for name in names:
-            path = self.inbox / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(f"photo {name}".encode())
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, list(arguments or ["run"]), env=self.environment)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, result.output
-
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        connection = sqlite3.connect(self.results)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
-
-    def newest_run(self) -> dict[str, object]:
-        names = "status, exit_code, found, classified, known, failed"
-        row = self.rows(f'SELECT {names}, "left" FROM runs ORDER BY id DESC LIMIT 1')[0]
-        return dict(zip([*names.split(", "), "left"], row, strict=True))
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
-    with stub_service() as stub:
-        yield Desk(tmp_path, stub)
+from tests.unit.desk import Desk
+from tests.unit.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED, WRONG_KEY, prediction
 
 
 class TestAnswers:
@@ -275,7 +215,7 @@ class TestRun:
 
         desk.stub.answer = answer
         desk.stub.describes = lambda: (
-            ENGINE_FULL if gone else (200, {"model_version": "1.0.0", "contract_version": "1"})
+            ENGINE_FULL if gone else (200, {"model_version": "1.0.0", "contract_version": "1", "classes": []})
         )
         assert desk.run()[0] == ExitCode.SERVICE_AWAY
         run = desk.newest_run()
@@ -467,6 +407,7 @@ class TestReports:
                 "is_new": True,
             }
         ]
+        assert report.pop("manifest_problems") == []
         assert json.loads(desk.run("show", "1", "--json")[1]) == report
         assert [row["id"] for row in json.loads(desk.run("runs", "--json")[1])] == [1]
 

@@ -76,6 +76,7 @@ def _create_runs() -> None:
         ),
         sa.Column("model_version", sa.Text),
         sa.Column("contract_version", sa.Text),
+        sa.Column("shard", sa.Text, nullable=False, server_default=""),
         sa.Column("host", sa.Text, nullable=False),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.CheckConstraint("status IN ('running', 'finished', 'stopped', 'interrupted')", name="status"),

@@ -1,0 +1,136 @@
+"""One execution of the batch client: everything around a run that a person or a schedule starts."""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from batch_client.disposal import Disposal
+from batch_client.exit_codes import ExitCode
+from batch_client.intake import find_files
+from batch_client.media import MediaStore
+from batch_client.notices import send_notices
+from batch_client.photo_work import PhotoWork
+from batch_client.progress import progress
+from batch_client.run import MOST_IN_FLIGHT, Outcome, Resend, RunOptions, run_source
+from batch_client.sending import Sender, StopReason
+from batch_client.service import Service
+from batch_client.settings import BatchSettings
+from batch_client.shard import Shard
+from batch_client.summary import report_of_run
+from results.database import Database
+from results.lock import run_lock
+
+log = logging.getLogger("batch_client")
+
+
+def run_once(
+    settings: BatchSettings, database: Database, source: Path, name: str, resend: Resend, console: Console
+) -> Outcome:
+    """Run over a source, log it and tell whoever wants to know.
+
+    Args:
+        settings: of this program.
+        database: where results go.
+        source: folder of photos.
+        name: under which the source is stored; its absolute path if empty.
+        resend: known photos to send again.
+        console: shows the progress.
+
+    Raises:
+        Locked: another run has these results.
+        UsageError: source or settings are wrong; nothing was recorded.
+        ResultsError: results or disk cannot be written.
+    """
+    shard = _shard(settings)
+    options = RunOptions(
+        Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir), shard, name, resend
+    )
+    with run_lock(database, str(shard)):
+        total = sum(shard.holds(file.filename) for file in find_files(source))
+        service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
+        sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
+        work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share)
+        with (
+            progress(console, total) as show,
+            _ends_in_time(sender, settings.batch_time_limit_s),
+            _obeys_signals(sender),
+        ):
+            outcome = run_source(database, work, source, options, show)
+        service.close()
+    report = report_of_run(database, outcome.run)
+    assert report is not None
+    _log(report, outcome)
+    send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
+    return outcome
+
+
+def _shard(settings: BatchSettings) -> Shard:
+    """Return the share of this client; Kubernetes numbers the pods of a job by itself.
+
+    Raises:
+        UsageError: it is no share; the message says why.
+    """
+    text = settings.batch_shard
+    if text.startswith("/") and settings.job_completion_index is not None:
+        text = f"{settings.job_completion_index}{text}"
+    return Shard.parse(text) if text else Shard()
+
+
+def _log(report: dict[str, Any], outcome: Outcome) -> None:
+    run = {"run": outcome.run}
+    for problem in outcome.manifest_problems:
+        log.error("run %d: %s", outcome.run, problem, extra={"fields": run})
+    for failure in report["failures"]:
+        if failure["is_new"]:
+            fields = {**run, "filename": failure["filename"], "code": failure["code"]}
+            text = f"{failure['filename']}: {failure['code']}: {failure['message']}"
+            log.warning("run %d: %s", outcome.run, text, extra={"fields": fields})
+    columns = {name: value for name, value in report.items() if name not in ("id", "failures")}
+    counts = " ".join(f"{name}={report[name]}" for name in ("found", "classified", "known", "failed", "left"))
+    level = logging.INFO if outcome.exit_code == ExitCode.OK else logging.ERROR
+    message = f"{counts} exit_code={outcome.exit_code:d} seconds={outcome.seconds:.1f} {outcome.message or ''}".strip()
+    log.log(level, "run %d: %s", outcome.run, message, extra={"fields": {**run, **columns}})
+
+
+@contextmanager
+def _ends_in_time(sender: Sender, limit: float | None) -> Iterator[None]:
+    """Stop the sending after so many seconds; None for never."""
+    if limit is None:
+        yield
+        return
+    timer = threading.Timer(limit, sender.stop, [StopReason.TIME_LIMIT])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _obeys_signals(sender: Sender) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        sender.stop(StopReason.INTERRUPTED)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _text(url: object) -> str | None:
+    return None if url is None else str(url)

@@ -1,0 +1,62 @@
+"""One line a run and a failure, on stderr and in ``batch.log``."""
+
+import json
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Literal
+
+_BYTES = 10_000_000
+_OLD_FILES = 5
+log = logging.getLogger("batch_client")
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, with what a record carries as ``extra={"fields": {...}}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON."""
+        entry = {"time": _time(self, record), "level": record.levelname, "message": record.getMessage()}
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps({**entry, **getattr(record, "fields", {})}, ensure_ascii=False)
+
+
+class _TextLines(logging.Formatter):
+    """A line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        line = f"{_time(self, record)} {record.levelname:7} {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _time(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return formatter.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")
+
+
+def set_up(folder: Path | None, line_format: Literal["text", "json"], to_terminal: bool) -> None:
+    """Send our log lines where they belong; called once, by the program's entry.
+
+    Args:
+        folder: of ``batch.log``, rotated at 10 MB, five old ones kept; None for no file.
+        line_format: of the file and of the terminal.
+        to_terminal: print the lines as well, for a scheduler whose output is the log.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    formatter = _JsonLines() if line_format == "json" else _TextLines()
+    handlers: list[logging.Handler] = [logging.StreamHandler()] if to_terminal else []
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "batch.log"
+        handlers.append(RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_OLD_FILES, encoding="utf-8"))
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False

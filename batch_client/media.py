@@ -1,0 +1,211 @@
+"""Pictures for the review desk: small, upright, and without a word of the original's metadata."""
+
+import contextlib
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps
+
+pillow_heif.register_heif_opener(thumbnails=False)
+# _decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
+Image.MAX_IMAGE_PIXELS = None
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
+_MOST_PIXELS = 100_000_000  # what the service takes; more was never classified
+_LONGEST_SIDE = 1280
+_LONGEST_SIDE_OF_THUMBNAIL = 256
+_QUALITY = 85
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+class MediaStore:
+    """Copies and thumbnails of photos, by sha256; safe to share between threads and processes.
+
+    Args:
+        folder: where they lie: ``ab/abcd....jpg`` and ``ab/abcd....thumb.jpg``. Made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def copy_path(self, sha256: str) -> Path:
+        """Return where the copy of a photo lies or would lie.
+
+        Raises:
+            ValueError: this is no sha256 in lower-case hex.
+        """
+        return self._folder_of(sha256) / f"{sha256}.jpg"
+
+    def thumbnail_path(self, sha256: str) -> Path:
+        """Return where the thumbnail of a photo lies or would lie.
+
+        Raises:
+            ValueError: as above.
+        """
+        return self._folder_of(sha256) / f"{sha256}.thumb.jpg"
+
+    def exists(self, sha256: str) -> bool:
+        """Tell whether copy and thumbnail are both there."""
+        return self.copy_path(sha256).is_file() and self.thumbnail_path(sha256).is_file()
+
+    def write(self, sha256: str, photo: bytes) -> bool:
+        """Write what is not there yet of a photo's copy and thumbnail.
+
+        Args:
+            sha256: of the photo's bytes.
+            photo: encoded, in any format that the service takes.
+
+        Returns:
+            Whether both are there; False for bytes that cannot be decoded.
+
+        Raises:
+            OSError: the disk is full, read-only or the like; a whole file or none is there.
+        """
+        if self.exists(sha256):
+            return True
+        copy = _decode(photo)
+        if copy is None:
+            return False
+        thumbnail = copy.copy()
+        thumbnail.thumbnail((_LONGEST_SIDE_OF_THUMBNAIL,) * 2, Image.Resampling.LANCZOS)
+        folder = self._folder_of(sha256)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync(self.folder)
+        for path, image in ((self.copy_path(sha256), copy), (self.thumbnail_path(sha256), thumbnail)):
+            if not path.exists():
+                _write_whole(path, _encode(image))
+        _sync(folder)
+        return True
+
+    def remove(self, sha256: str) -> int:
+        """Remove all files of a photo, those included that a killed process left half written; return how many.
+
+        Raises:
+            OSError: a file cannot be removed.
+        """
+        found = list(_files(self._folder_of(sha256), sha256))
+        for path in found:
+            path.unlink(missing_ok=True)
+        if found:
+            _sync(self._folder_of(sha256))
+        return len(found)
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the sha256 of every photo of which any file is there, in order."""
+        for number in range(256):
+            names = {path.name.lstrip(".")[:64] for path in _files(self.folder / f"{number:02x}", f"{number:02x}")}
+            yield from sorted(name for name in names if _SHA256.fullmatch(name))
+
+    def _folder_of(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"{sha256!r} is no sha256")
+        return self.folder / sha256[:2]
+
+
+def _files(folder: Path, start: str) -> Iterator[Path]:
+    """Give the files whose names start so, temporary ones (with a dot before) included."""
+    if folder.is_dir():
+        yield from folder.glob(f"{start}*")
+        yield from folder.glob(f".{start}*.tmp")
+
+
+def _decode(photo: bytes) -> Image.Image | None:
+    """Decode a photo to the desk's size: upright, first frame, alpha over white, sRGB, no metadata; None if hostile."""
+    try:
+        with Image.open(io.BytesIO(photo), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                return None
+            scale = min(1.0, _LONGEST_SIDE / max(width, height))
+            # libjpeg can decode to a half, a quarter or an eighth; never below what is wanted.
+            image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
+            image.load()
+            profile = image.info.get("icc_profile")
+            small = _to_scalable(image)
+        small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return _to_srgb(_over_white(ImageOps.exif_transpose(small)), profile)
+    except Exception:  # hostile bytes make decoders raise nearly anything, MemoryError included
+        return None
+
+
+def _to_scalable(image: Image.Image) -> Image.Image:
+    """Convert to L, RGB, RGBA or CMYK of 8 bits: modes that scale without artefacts.
+
+    Raises:
+        ValueError: pixels of 32 bits have no defined brightness; the service refuses them, too.
+    """
+    if image.mode in ("I", "F"):
+        raise ValueError(image.mode)
+    if image.mode.startswith("I;16"):
+        # Pillow's convert() clips at 255 instead of scaling, which turns a photo white.
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0).convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode == "1":
+        return image.convert("L")
+    # A copy even where nothing is to convert: the original is closed before we go on.
+    return image.copy() if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert to sRGB and return the pixels alone.
+
+    The profile is applied rather than kept: phones write Display P3, which looks dull where it is ignored; and a
+    profile is metadata of the original, with a maker, a description, and room for more.
+    """
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+            image = converted if converted is not None else image
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile, or one of other channels: colours a little off are better than no picture
+    # Pasted into a new image, for Pillow carries comments and more from one image to the next and into the file.
+    bare = Image.new("RGB", image.size)
+    bare.paste(image.convert("RGB"))
+    return bare
+
+
+def _encode(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that whoever looks, even after a power cut, finds all of it or nothing."""
+    # The name is drawn, for two threads may meet the same photo; the mode is the umask's, so that the desk can read.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """Make new and removed names in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

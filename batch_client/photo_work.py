@@ -1,0 +1,147 @@
+"""What happens to one photo: read, sent, answered, its picture kept for the review desk."""
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+from batch_client.answers import Prediction, Refusal, Trouble
+from batch_client.intake import FoundFile, sha256_of
+from batch_client.manifest import Entry
+from batch_client.media import MediaStore
+from batch_client.sending import Sender, ServiceAway, Stopped, Suspect
+from results.database import ResultsError
+from results.photos import Classified, Failed, PhotoKey
+
+LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more, so sending it would be for nothing
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file as it was found.
+
+    Attributes:
+        file: where it lies.
+        key: what tells it from others.
+        bytes: its size.
+        expected_category: what the manifest says it shows.
+    """
+
+    file: FoundFile
+    key: PhotoKey
+    bytes: int
+    expected_category: str | None
+
+
+@dataclass(frozen=True)
+class Left:
+    """The photo has to wait for the next run."""
+
+
+Result = Classified | Failed | Suspect | Left | ServiceAway
+
+
+class PhotoWork:
+    """Turns photos into outcomes; used from many threads.
+
+    Args:
+        sender: who sends.
+        media: where pictures for the review desk are kept.
+        audit_share: of the accepted photos that a person shall look at, drawn at random.
+    """
+
+    def __init__(self, sender: Sender, media: MediaStore, audit_share: float) -> None:
+        self.sender = sender
+        self._media = media
+        self._audit_share = audit_share
+
+    def read(self, file: FoundFile, source: str, entry: Entry) -> tuple[Photo, Failed | None]:
+        """Hash a file; with a failure when it cannot be read or is too large to send."""
+        try:
+            digest, size = sha256_of(file.path)
+        except OSError as error:
+            photo = Photo(file, PhotoKey(source, file.filename, "", entry.return_id), 0, entry.expected_category)
+            return photo, _unreadable(photo, error)
+        key = PhotoKey(source, file.filename, digest, entry.return_id)
+        photo = Photo(file, key, size, entry.expected_category)
+        if size > LARGEST_PHOTO:
+            message = f"The file has {size} bytes, the limit is {LARGEST_PHOTO}. Save a smaller JPEG."
+            return photo, _failed(photo, "too_many_bytes", message, photo_fault=True)
+        return photo, None
+
+    def classify(self, photo: Photo) -> Result:
+        """Send a photo among others."""
+        return self._send(photo, alone=False)
+
+    def classify_alone(self, photo: Photo) -> Result:
+        """Send a suspect while nothing else is in flight."""
+        return self._send(photo, alone=True)
+
+    def keep_picture(self, photo: Photo) -> None:
+        """Keep a copy of a stored photo that a person will look at.
+
+        Raises:
+            ResultsError: the disk refuses.
+        """
+        try:
+            self._write_picture(photo, photo.file.path.read_bytes())
+        except OSError:
+            return  # the file is gone; its answer is stored all the same
+
+    def _send(self, photo: Photo, alone: bool) -> Result:
+        try:
+            data = photo.file.path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != photo.key.sha256:
+                return Left()  # still being written: the answer would belong to other bytes than its key
+            answer = self.sender.classify_alone(data) if alone else self.sender.classify(data)
+        except OSError as error:
+            return _unreadable(photo, error)
+        except ServiceAway as error:
+            return error
+        except Stopped:
+            return Left()
+        if isinstance(answer, Suspect):
+            return answer
+        outcome = self._outcome(photo, answer)
+        if isinstance(outcome, Classified) and _is_for_a_person(outcome):
+            self._write_picture(photo, data)
+        return outcome
+
+    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:
+        if isinstance(answer, Refusal):
+            return _failed(photo, answer.code, answer.message, photo_fault=True)
+        if isinstance(answer, Trouble):
+            message = f"The service answers other photos, but not this one: {answer.message}"
+            return _failed(photo, "no_answer", message, photo_fault=False)
+        return Classified(
+            photo.key,
+            photo.bytes,
+            answer.predicted_class,
+            answer.confidence,
+            answer.decision,
+            answer.reason,
+            answer.top3,
+            answer.model_version,
+            answer.contract_version,
+            photo.expected_category,
+            audit=answer.decision == "accept" and random.random() < self._audit_share,
+        )
+
+    def _write_picture(self, photo: Photo, data: bytes) -> None:
+        try:
+            self._media.write(photo.key.sha256, data)
+        except OSError as error:
+            raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
+
+
+def _is_for_a_person(outcome: Classified) -> bool:
+    mismatch = outcome.expected_category not in (None, outcome.predicted_class)
+    return outcome.decision == "review" or outcome.audit or mismatch
+
+
+def _unreadable(photo: Photo, error: OSError) -> Failed:
+    message = f"It cannot be read: {error.strerror or error}. Check its permissions."
+    return _failed(photo, "unreadable_file", message, photo_fault=False)
+
+
+def _failed(photo: Photo, code: str, message: str, photo_fault: bool) -> Failed:
+    return Failed(photo.key, photo.bytes, code, message, photo_fault, photo.expected_category)
