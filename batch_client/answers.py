@@ -94,7 +94,7 @@ def _prediction(value: dict[str, Any]) -> Prediction:
         confidence=float(value["confidence"]),
         decision=decision,
         reason=str(value["reason"]) if decision == "review" else None,
-        top3=list(value["top"]),
+        top3=[{"class": str(entry["class"]), "probability": float(entry["probability"])} for entry in value["top"]],
         model_version=str(value["model_version"]),
         contract_version=str(value["contract_version"]),
     )

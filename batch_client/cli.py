@@ -1,26 +1,26 @@
-"""``batch-client``: what a person or a schedule asks of the batch client."""
+"""``batch-client``: the commands that run."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from types import FrameType
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
-from batch_client import logs
+from batch_client import logs, results_commands
+from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.disposal import Processed
-from batch_client.errors import UsageError
 from batch_client.execution import run_once
 from batch_client.exit_codes import ExitCode
 from batch_client.run import Resend
+from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
 from batch_client.settings import BatchSettings
-from batch_client.summary import print_run, print_runs, print_summary, report_of_run
-from results import runs as results_runs
-from results.database import Database, ResultsError
-from results.lock import Locked
+from batch_client.summary import print_summary, report_of_run
+from results import runs
 
 app = typer.Typer(
     add_completion=False,
@@ -28,7 +28,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Classify folders of photos and keep what was found.",
 )
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON object and nothing else.")]
 Source = Annotated[Path | None, typer.Argument(help="Folder of photos; default: INBOX.")]
 SourceName = Annotated[str, typer.Option(help="Store the source under this name instead of its path.")]
 
@@ -45,44 +44,65 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Classify what is new in a folder."""
-    settings = _settings(batch_shard=shard, processed=processed)
-    _run(settings, source, source_name, Resend.ALL if force else Resend.NONE, as_json)
+    settings = read_settings(batch_shard=shard, processed=processed)
+    _run_and_report(settings, source, source_name, Resend.ALL if force else Resend.NONE, as_json)
 
 
 @app.command("retry-failed")
 def retry_failed(source: Source = None, source_name: SourceName = "", as_json: Json = False) -> None:
     """Like run, and send photos again that failed through their own fault."""
-    _run(_settings(), source, source_name, Resend.FAILED, as_json)
+    _run_and_report(read_settings(), source, source_name, Resend.FAILED, as_json)
 
 
 @app.command()
-def runs(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: Json = False) -> None:
-    """List the newest runs."""
-    with _open(_settings()) as database, _faults():
-        with database.reading() as connection:
-            rows = results_runs.list_runs(connection, limit)
-        if as_json:
-            typer.echo(json.dumps(rows))
-        else:
-            print_runs(Console(), rows)
+def schedule(
+    source: Source = None,
+    source_name: SourceName = "",
+    coming: Annotated[int, typer.Option("--next", min=0, help="Print so many coming times and end.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run at the times of BATCH_SCHEDULE, in the foreground, until SIGTERM; a missed night is caught up at once."""
+    settings = read_settings()
+    plan = _plan(settings)
+    if coming:
+        _print_coming(plan, coming, as_json)
+        return
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    def once() -> None:
+        with open_results(settings) as database:
+            run_once(
+                settings, database, source or settings.inbox, source_name, Resend.NONE, Console(quiet=True), stopped
+            )
+
+    def last_started() -> datetime | None:
+        with open_results(settings) as database, database.reading() as connection:
+            started = runs.last_started(connection)
+        return datetime.fromisoformat(started) if started else None
+
+    with open_results(settings):  # a wrong setting is told now, not at 2 AM
+        logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
+    run_forever(plan, once, last_started, stopped)
 
 
-@app.command()
-def show(run: Annotated[int, typer.Argument(help="Its number.")], as_json: Json = False) -> None:
-    """Show one run and its failures."""
-    with _open(_settings()) as database, _faults():
-        report = report_of_run(database, run)
-    if report is None:
-        _fail(ExitCode.USAGE, f"there is no run {run}. `batch-client runs` lists them.")
-    if as_json:
-        typer.echo(json.dumps(report))
-    else:
-        print_run(Console(), report)
+app.command("runs")(results_commands.list_runs)
+app.command()(results_commands.show)
+app.command()(results_commands.export)
+app.command()(results_commands.verify)
+app.command()(results_commands.purge)
 
 
-def _run(settings: BatchSettings, source: Path | None, source_name: str, resend: Resend, as_json: bool) -> None:
+def _run_and_report(
+    settings: BatchSettings, source: Path | None, source_name: str, resend: Resend, as_json: bool
+) -> None:
     console = Console(stderr=as_json)
-    with _open(settings) as database, _faults():
+    with open_results(settings) as database:
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
         outcome = run_once(settings, database, source or settings.inbox, source_name, resend, console)
         if as_json:
@@ -93,38 +113,16 @@ def _run(settings: BatchSettings, source: Path | None, source_name: str, resend:
     raise SystemExit(outcome.exit_code)
 
 
-def _settings(**from_command_line: Any) -> BatchSettings:
-    """Read the environment; what the command line names counts instead."""
+def _plan(settings: BatchSettings) -> Schedule:
     try:
-        return BatchSettings(**{name: value for name, value in from_command_line.items() if value is not None})
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        _fail(ExitCode.USAGE, f"a setting is wrong: {problems}")
+        return Schedule.parse(settings.batch_schedule or read_crontab(CRONTAB), settings.tz)
+    except (ValueError, OSError) as error:
+        fail(ExitCode.USAGE, f"BATCH_SCHEDULE or TZ is wrong: {error}")
 
 
-@contextmanager
-def _open(settings: BatchSettings) -> Iterator[Database]:
-    with _faults():
-        database = Database(settings.results_db)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn the faults we know into one line and their exit code."""
-    try:
-        yield
-    except UsageError as error:
-        _fail(ExitCode.USAGE, str(error))
-    except (ResultsError, OSError) as error:
-        _fail(ExitCode.RESULTS, str(error))
-    except Locked as error:
-        _fail(ExitCode.LOCKED, str(error))
-
-
-def _fail(code: ExitCode, message: str) -> NoReturn:
-    typer.echo(f"batch-client: {message}", err=True)
-    raise SystemExit(code)
+def _print_coming(plan: Schedule, count: int, as_json: bool) -> None:
+    moment, times = datetime.now(UTC), []
+    for _ in range(count):
+        moment = plan.next_after(moment)
+        times.append(moment.astimezone(plan.zone).isoformat(timespec="minutes"))
+    typer.echo(json.dumps(times) if as_json else "\n".join(times))

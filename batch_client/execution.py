@@ -1,5 +1,6 @@
 """One execution of the batch client: everything around a run that a person or a schedule starts."""
 
+import json
 import logging
 import signal
 import threading
@@ -13,6 +14,8 @@ from rich.console import Console
 
 from batch_client.disposal import Disposal
 from batch_client.exit_codes import ExitCode
+from batch_client.export import written_whole
+from batch_client.html_report import write_html
 from batch_client.intake import find_files
 from batch_client.media import MediaStore
 from batch_client.notices import send_notices
@@ -31,7 +34,13 @@ log = logging.getLogger("batch_client")
 
 
 def run_once(
-    settings: BatchSettings, database: Database, source: Path, name: str, resend: Resend, console: Console
+    settings: BatchSettings,
+    database: Database,
+    source: Path,
+    name: str,
+    resend: Resend,
+    console: Console,
+    stopped: threading.Event | None = None,
 ) -> Outcome:
     """Run over a source, log it and tell whoever wants to know.
 
@@ -42,6 +51,7 @@ def run_once(
         name: under which the source is stored; its absolute path if empty.
         resend: known photos to send again.
         console: shows the progress.
+        stopped: set by the signal that stops this run, for a schedule that shall end as well.
 
     Raises:
         Locked: another run has these results.
@@ -60,13 +70,15 @@ def run_once(
         with (
             progress(console, total) as show,
             _ends_in_time(sender, settings.batch_time_limit_s),
-            _obeys_signals(sender),
+            _obeys_signals(sender, stopped),
         ):
             outcome = run_source(database, work, source, options, show)
         service.close()
     report = report_of_run(database, outcome.run)
     assert report is not None
     _log(report, outcome)
+    if settings.report_dir is not None:
+        _write_reports(settings.report_dir, settings.media_dir, database, report)
     send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
     return outcome
 
@@ -81,6 +93,18 @@ def _shard(settings: BatchSettings) -> Shard:
     if text.startswith("/") and settings.job_completion_index is not None:
         text = f"{settings.job_completion_index}{text}"
     return Shard.parse(text) if text else Shard()
+
+
+def _write_reports(folder: Path, media: Path, database: Database, report: dict[str, Any]) -> None:
+    """Write ``run-N.html`` and ``run-N.json``.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with database.reading() as connection:
+        write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
+    with written_whole(folder / f"run-{report['id']}.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _log(report: dict[str, Any], outcome: Outcome) -> None:
@@ -115,12 +139,14 @@ def _ends_in_time(sender: Sender, limit: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def _obeys_signals(sender: Sender) -> Iterator[None]:
+def _obeys_signals(sender: Sender, stopped: threading.Event | None) -> Iterator[None]:
     """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, _frame: FrameType | None) -> None:
         sender.stop(StopReason.INTERRUPTED)
+        if stopped is not None:
+            stopped.set()
         signal.signal(number, signal.SIG_DFL)
 
     for number in previous:

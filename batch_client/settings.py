@@ -25,6 +25,10 @@ class BatchSettings(BaseSettings):
         gt=0,
         description="seconds that the service may be silent before a run stops",
     )
+    batch_schedule: str | None = Field(
+        default=None, description="when `batch-client schedule` runs, as a crontab line; not set: `0 2 * * *`"
+    )
+    tz: str | None = Field(default=None, description="time zone of the schedule; not set: the machine's")
     batch_time_limit_s: float | None = Field(
         default=None, gt=0, description="seconds after which a run stops at a photo's boundary"
     )
@@ -44,6 +48,7 @@ class BatchSettings(BaseSettings):
     media_dir: Path = Field(
         default=Path("data/media"), description="pictures without EXIF of what a person will look at"
     )
+    report_dir: Path | None = Field(default=None, description="gets an HTML and a JSON report of each run")
     audit_share: float = Field(
         default=0.02, ge=0, le=1, description="share of the accepted photos that a person looks at all the same"
     )

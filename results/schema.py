@@ -81,6 +81,7 @@ photos = Table(
     UniqueConstraint("source", "filename", "sha256", "return_id"),
     CheckConstraint("status IN ('classified', 'failed')", name="status"),
     Index("ix_photos_sha256", "sha256"),
+    Index("ix_photos_repeat_of", "repeat_of"),
 )
 
 predictions_history = Table(
@@ -113,6 +114,16 @@ run_failures = Table(
     Column("code", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("is_new", Boolean, nullable=False),
+    Index("ix_run_failures_photo_id", "photo_id"),
+)
+
+# How many rows of each run were purged, so that purged rows are not taken for lost ones.
+purged_rows = Table(
+    "purged_rows",
+    metadata,
+    Column("run_id", _Id, ForeignKey("runs.id"), primary_key=True),
+    Column("predictions", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
 )
 
 reviews = Table(
@@ -128,6 +139,8 @@ reviews = Table(
     Column("undoes", _Id, ForeignKey("reviews.id")),
     Column("created_at", Text, nullable=False),
     Index("ix_reviews_photo_id", "photo_id"),
+    Index("ix_reviews_prediction_id", "prediction_id"),
+    Index("ix_reviews_undoes", "undoes"),
 )
 
 # The view that readers of the database rely on: a photo record and its newest prediction.

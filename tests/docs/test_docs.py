@@ -45,6 +45,7 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {"run", "runs", "show", "export", "retry-failed", "verify", "purge", "schedule"} <= names
     assert {name for name in names if f"`batch-client {name}" not in README} == set()
 
 

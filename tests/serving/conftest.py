@@ -60,6 +60,7 @@ class ServiceUnderTest:
             "TS_GRPC_MANAGEMENT_PORT": str(ports[4]),
             "TORCHSERVE_URL": self.url,
             "TORCHSERVE_TOKEN_FILE": str(self.state / "inference.key"),
+            **{f"{name}_DIR": str(self.state / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")},
         }
 
     def command(self, *arguments: str, check: bool = True) -> str:

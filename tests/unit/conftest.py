@@ -1,5 +1,6 @@
 """Fixtures of the unit level."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,3 +17,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield Desk(tmp_path, stub)
+
+
+@pytest.fixture(autouse=True)
+def log_as_found() -> Iterator[None]:
+    """Undo what the program does to its logger, for the next test in this process."""
+    yield
+    log = logging.getLogger("batch_client")
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    log.propagate = True

@@ -47,6 +47,14 @@ class Desk:
         finally:
             connection.close()
 
+    def change(self, statement: str) -> None:
+        connection = sqlite3.connect(self.results)
+        try:
+            with connection:
+                connection.execute(statement)
+        finally:
+            connection.close()
+
     def newest_run(self) -> dict[str, object]:
         names = "status, exit_code, found, classified, known, failed"
         row = self.rows(f'SELECT {names}, "left" FROM runs ORDER BY id DESC LIMIT 1')[0]

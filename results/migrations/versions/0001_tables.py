@@ -1,6 +1,7 @@
 """Runs, photos, predictions and reviews.
 
-Written out rather than taken from the schema module: a migration must go on doing what it did.
+Written out rather than taken from the schema module: a migration must go on doing what it did. With
+``sqlite_autoincrement`` the id of a purged photo is never given to another one.
 """
 
 import sqlalchemy as sa
@@ -49,6 +50,7 @@ def upgrade() -> None:
     _create_photos()
     _create_predictions_history()
     _create_run_failures()
+    _create_purged_rows()
     _create_reviews()
     op.execute(_PREDICTIONS)
 
@@ -56,7 +58,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove everything, with its contents."""
     op.execute("DROP VIEW predictions")
-    for name in ("reviews", "run_failures", "predictions_history", "photos", "runs"):
+    for name in ("reviews", "purged_rows", "run_failures", "predictions_history", "photos", "runs"):
         op.drop_table(name)
 
 
@@ -81,6 +83,7 @@ def _create_runs() -> None:
         sa.Column("pid", sa.Integer, nullable=False),
         sa.CheckConstraint("status IN ('running', 'finished', 'stopped', 'interrupted')", name="status"),
         sa.CheckConstraint('found = classified + known + failed + "left"', name="accounting"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_runs_status", "runs", ["status"])
 
@@ -104,8 +107,10 @@ def _create_photos() -> None:
         sa.Column("created_at", sa.Text, nullable=False),
         sa.UniqueConstraint("source", "filename", "sha256", "return_id"),
         sa.CheckConstraint("status IN ('classified', 'failed')", name="status"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_photos_sha256", "photos", ["sha256"])
+    op.create_index("ix_photos_repeat_of", "photos", ["repeat_of"])
 
 
 def _create_predictions_history() -> None:
@@ -125,6 +130,7 @@ def _create_predictions_history() -> None:
         sa.Column("reused", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.UniqueConstraint("photo_id", "run_id"),
         sa.CheckConstraint("decision IN ('accept', 'review')", name="decision"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_predictions_history_photo_id_id", "predictions_history", ["photo_id", "id"])
     op.create_index("ix_predictions_history_run_id", "predictions_history", ["run_id"])
@@ -138,6 +144,16 @@ def _create_run_failures() -> None:
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("is_new", sa.Boolean, nullable=False),
+    )
+    op.create_index("ix_run_failures_photo_id", "run_failures", ["photo_id"])
+
+
+def _create_purged_rows() -> None:
+    op.create_table(
+        "purged_rows",
+        sa.Column("run_id", _Id, sa.ForeignKey("runs.id"), primary_key=True),
+        sa.Column("predictions", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
     )
 
 
@@ -153,5 +169,7 @@ def _create_reviews() -> None:
         sa.Column("to_class", sa.Text),
         sa.Column("undoes", _Id, sa.ForeignKey("reviews.id")),
         sa.Column("created_at", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
     )
-    op.create_index("ix_reviews_photo_id", "reviews", ["photo_id"])
+    for column in ("photo_id", "prediction_id", "undoes"):
+        op.create_index(f"ix_reviews_{column}", "reviews", [column])

@@ -1,0 +1,54 @@
+"""What every command has in common: settings, the results, and known faults as one line with their exit code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from batch_client.errors import UsageError
+from batch_client.exit_codes import ExitCode
+from batch_client.settings import BatchSettings
+from results.database import Database, ResultsError
+from results.lock import Locked
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def read_settings(**from_command_line: Any) -> BatchSettings:
+    """Read the environment; what the command line names counts instead."""
+    try:
+        return BatchSettings(**{name: value for name, value in from_command_line.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        fail(ExitCode.USAGE, f"a setting is wrong: {problems}")
+
+
+@contextmanager
+def open_results(settings: BatchSettings) -> Iterator[Database]:
+    """Give the results, and end the program properly on the faults we know."""
+    with _faults():
+        database = Database(settings.results_db)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        fail(ExitCode.USAGE, str(error))
+    except (ResultsError, OSError) as error:
+        fail(ExitCode.RESULTS, str(error))
+    except Locked as error:
+        fail(ExitCode.LOCKED, str(error))
+
+
+def fail(code: ExitCode, message: str) -> NoReturn:
+    """End the program with one line and a code."""
+    typer.echo(f"batch-client: {message}", err=True)
+    raise SystemExit(code)

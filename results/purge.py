@@ -1,0 +1,161 @@
+"""Removing what may no longer be kept: photo records with everything that hangs on them. Runs stay, as history."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from results.schema import photos, predictions_history, purged_rows, reviews, run_failures
+
+_GROUP = 500  # photos a statement; every engine takes so many parameters
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+_LONGEST_AGE = timedelta(days=36_500)
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What was removed.
+
+    Attributes:
+        photos: photo records.
+        predictions: answers, older ones included.
+        reviews: verdicts of people.
+        sha256s: of photos that no record names any more; their copies and thumbnails must go, too.
+    """
+
+    photos: int = 0
+    predictions: int = 0
+    reviews: int = 0
+    sha256s: tuple[str, ...] = ()
+
+    def plus(self, other: "Purged") -> "Purged":
+        """Return both together."""
+        return Purged(
+            self.photos + other.photos,
+            self.predictions + other.predictions,
+            self.reviews + other.reviews,
+            self.sha256s + other.sha256s,
+        )
+
+
+def parse_age(text: str) -> timedelta:
+    """Return the time that ``36h``, ``90d`` or ``12w`` means.
+
+    Raises:
+        ValueError: it means nothing, or more than a hundred years; the message says what is understood.
+    """
+    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
+    age = timedelta(hours=int(match[1]) * _HOURS[match[2]]) if match else timedelta()
+    if not timedelta() < age <= _LONGEST_AGE:
+        raise ValueError(f"{text!r} is no age. Write hours, days or weeks: 36h, 90d, 12w; from 1h to {36_500}d.")
+    return age
+
+
+def purge_older_than(connection: Connection, moment_iso: str, most: int | None = None) -> Purged:
+    """Remove the photos whose newest prediction, or whose record if they have none, is older than a moment.
+
+    Args:
+        connection: in a transaction; the caller holds the lock of the results.
+        moment_iso: ISO 8601 with a time zone.
+        most: photos to remove in this transaction, the earliest records first; None: all.
+
+    Raises:
+        ValueError: the moment cannot be read.
+    """
+    moment = datetime.fromisoformat(moment_iso)
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment_iso!r} has no time zone; add Z for UTC.")
+    newest = (
+        select(predictions_history.c.timestamp)
+        .where(predictions_history.c.photo_id == photos.c.id)
+        .order_by(predictions_history.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    stored = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _purge(connection, func.coalesce(newest, photos.c.created_at) < stored, most)
+
+
+def purge_return(connection: Connection, return_id: str) -> Purged:
+    """Remove all photos of one return.
+
+    Raises:
+        ValueError: the return id is empty, which would mean every photo without one.
+    """
+    if not return_id:
+        raise ValueError("the return id is empty; name the return whose photos shall go.")
+    return _purge(connection, photos.c.return_id == return_id, None)
+
+
+def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:
+    """Return those that no photo record names, sorted."""
+    named: set[str] = set()
+    for start in range(0, len(sha256s), _GROUP):
+        some = sha256s[start : start + _GROUP]
+        named.update(connection.execute(select(photos.c.sha256).where(photos.c.sha256.in_(some))).scalars())
+    return sorted(set(sha256s) - named)
+
+
+def _purge(connection: Connection, condition: ColumnElement[bool], most: int | None) -> Purged:
+    """Remove group by group, so that no statement grows with the number of photos."""
+    if connection.dialect.name == "sqlite":
+        # Source: sqlite.org/pragma.html#pragma_secure_delete: without it the text of deleted rows stays in the file.
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    total, last = Purged(), 0
+    while most is None or total.photos < most:
+        size = _GROUP if most is None else min(_GROUP, most - total.photos)
+        query: Select[tuple[int, str]] = select(photos.c.id, photos.c.sha256).where(condition, photos.c.id > last)
+        # PostgreSQL: a locked photo gets no new prediction or review from elsewhere while its old ones go.
+        group = connection.execute(query.order_by(photos.c.id).limit(size).with_for_update(of=photos)).all()
+        if not group:
+            break
+        ids = [row.id for row in group]
+        _tally(connection, ids)
+        removed = _remove(connection, ids)
+        hashes = sorted({row.sha256 for row in group if row.sha256})
+        total = total.plus(Purged(len(ids), *removed, tuple(unreferenced(connection, hashes))))
+        last = ids[-1]
+    return total
+
+
+def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
+    """Remove photos and what points to them, what points first; return how many predictions and reviews went."""
+    predictions = select(predictions_history.c.id).where(predictions_history.c.photo_id.in_(ids))
+    going = reviews.alias()
+    undone = select(going.c.id).where(or_(going.c.photo_id.in_(ids), going.c.prediction_id.in_(predictions)))
+    connection.execute(update(reviews).where(reviews.c.undoes.in_(undone)).values(undoes=None))
+    of_photos = or_(reviews.c.photo_id.in_(ids), reviews.c.prediction_id.in_(predictions))
+    reviews_removed = connection.execute(delete(reviews).where(of_photos)).rowcount
+    connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
+    answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount
+    for key in photos.foreign_keys:  # repeats of a photo outlive it
+        if key.column.table is photos:
+            connection.execute(update(photos).where(key.parent.in_(ids)).values({key.parent: None}))
+    connection.execute(delete(photos).where(photos.c.id.in_(ids)))
+    return answers, reviews_removed
+
+
+def _tally(connection: Connection, ids: list[int]) -> None:
+    """Add to each run's tally what it is about to lose."""
+    for name, rows, which in (
+        ("predictions", predictions_history, predictions_history.c.photo_id.in_(ids)),
+        ("failures", run_failures, run_failures.c.photo_id.in_(ids) & run_failures.c.is_new.is_(True)),
+    ):
+        count = select(rows.c.run_id, func.count()).where(which).group_by(rows.c.run_id)
+        for run, number in connection.execute(count).all():
+            tally = update(purged_rows).where(purged_rows.c.run_id == run)
+            if not connection.execute(tally.values({name: purged_rows.c[name] + number})).rowcount:
+                values = {"run_id": run, "predictions": 0, "failures": 0, name: number}
+                connection.execute(insert(purged_rows).values(values))

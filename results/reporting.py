@@ -1,0 +1,154 @@
+"""What one run did, for reports and exports.
+
+The view ``predictions`` shows each photo's newest answer; these queries show the answer of the run that is asked for,
+whatever later runs answered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+
+from results.schema import PREDICTION_COLUMNS, photos, predictions_history, run_failures
+
+EXPORT_COLUMNS = (*PREDICTION_COLUMNS, "status", "error_code", "error_message")
+
+_answer = predictions_history.c
+_MISMATCH = case(
+    (photos.c.expected_category.is_(None), None),
+    (photos.c.expected_category != _answer.predicted_class, 1),
+    else_=0,
+)
+_of_photo = photos.c.id == _answer.photo_id
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The first entries of a list that may be long, and how many it has in all."""
+
+    total: int
+    rows: list[dict[str, Any]]
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.total - len(self.rows)
+
+
+def answers_query(run: int) -> Select[Any]:
+    """Select ``EXPORT_COLUMNS`` of what a run classified, in the order in which it was stored."""
+    added = [literal_column("'classified'").label("status"), null().label("error_code"), null().label("error_message")]
+    columns = [_column(name) for name in PREDICTION_COLUMNS]
+    return (
+        select(*columns, *added)
+        .select_from(predictions_history)
+        .join(photos, _of_photo)
+        .where(_answer.run_id == run)
+        .order_by(_answer.id)
+    )
+
+
+def failures_query(run: int) -> Select[Any]:
+    """Select ``EXPORT_COLUMNS`` of what a run could not classify; ``known_failed`` is what it did not send again."""
+    status = case((run_failures.c.is_new, literal_column("'failed'")), else_=literal_column("'known_failed'"))
+    added = [
+        status.label("status"),
+        run_failures.c.code.label("error_code"),
+        run_failures.c.message.label("error_message"),
+    ]
+    answered = {*_answer.keys(), "mismatch"} - {"photo_id", "run_id"}
+    columns = [null().label(name) if name in answered else _column(name) for name in PREDICTION_COLUMNS]
+    columns[PREDICTION_COLUMNS.index("run_id")] = run_failures.c.run_id.label("run_id")
+    return (
+        select(*columns, *added)
+        .select_from(run_failures)
+        .join(photos, photos.c.id == run_failures.c.photo_id)
+        .where(run_failures.c.run_id == run)
+        .order_by(run_failures.c.photo_id)
+    )
+
+
+def in_groups(connection: Connection, query: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
+    """Run a query and yield its rows in groups, so that no more than one group is in memory.
+
+    Source: SQLAlchemy, ``yield_per``: it also makes psycopg use a cursor of the server's, where it would otherwise
+    fetch everything at once.
+    """
+    yield from connection.execute(query, execution_options={"yield_per": size}).partitions()
+
+
+def to_review(connection: Connection, run: int, limit: int) -> Listed:
+    """List what a person should look at: mismatches, the surest first, then the rest, the least sure first."""
+    wanted = and_(_answer.run_id == run, or_(_answer.decision == "review", _MISMATCH == 1))
+    # Below zero for mismatches: one order puts them first, and the two kinds the opposite way round.
+    rank = case((_MISMATCH == 1, -_answer.confidence), else_=_answer.confidence)
+    query = answers_query(run).where(wanted).order_by(None).order_by(rank, _answer.id)
+    return Listed(_count_answers(connection, wanted), _rows(connection, query.limit(limit)))
+
+
+def count_mismatches(connection: Connection, run: int) -> int:
+    """Count the photos whose answer disagrees with the category that the manifest expects."""
+    return _count_answers(connection, and_(_answer.run_id == run, _MISMATCH == 1))
+
+
+def repeats(connection: Connection, run: int, limit: int) -> Listed:
+    """List classified photos whose bytes came before, each with the columns ``earlier_...`` of that photo.
+
+    ``earlier_run`` is the first run that answered it.
+    """
+    earlier = photos.alias("earlier")
+    answered_in = select(func.min(_answer.run_id)).where(_answer.photo_id == earlier.c.id).scalar_subquery()
+    failed_in = select(func.min(run_failures.c.run_id)).where(run_failures.c.photo_id == earlier.c.id).scalar_subquery()
+    wanted = and_(_answer.run_id == run, photos.c.repeat_of.is_not(None))
+    query = (
+        answers_query(run)
+        .join(earlier, earlier.c.id == photos.c.repeat_of)
+        .add_columns(
+            earlier.c.filename.label("earlier_filename"),
+            earlier.c.source.label("earlier_source"),
+            func.nullif(earlier.c.return_id, "").label("earlier_return_id"),
+            func.coalesce(answered_in.correlate(earlier), failed_in.correlate(earlier)).label("earlier_run"),
+        )
+        .where(wanted)
+    )
+    return Listed(_count_answers(connection, wanted), _rows(connection, query.limit(limit)))
+
+
+def failures(connection: Connection, run: int, limit: int) -> Listed:
+    """List what a run could not classify, the new failures first."""
+    total = select(func.count()).select_from(run_failures).where(run_failures.c.run_id == run)
+    query = failures_query(run).order_by(None).order_by(run_failures.c.is_new.desc(), photos.c.filename, photos.c.id)
+    return Listed(connection.execute(total).scalar_one(), _rows(connection, query.limit(limit)))
+
+
+def _column(name: str) -> ColumnElement[Any]:
+    """Return what the view ``predictions`` calls by this name, for the answer of any run."""
+    if name == "photo_id":
+        return photos.c.id.label(name)
+    if name == "mismatch":
+        return _MISMATCH.label(name)
+    if name == "return_id":
+        return func.nullif(photos.c.return_id, "").label(name)
+    return _answer[name] if name in _answer else photos.c[name]
+
+
+def _count_answers(connection: Connection, wanted: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(predictions_history).join(photos, _of_photo).where(wanted)
+    return int(connection.execute(query).scalar_one())
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,134 @@
+"""The commands on results and the schedule, as a person runs them."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from batch_client.exit_codes import ExitCode
+from tests.drawn_photos import encoded, striped
+from tests.unit.desk import Desk
+from tests.unit.stub_service import NOT_A_PHOTO, prediction
+
+
+@pytest.fixture
+def night(desk: Desk) -> Desk:
+    """A desk after a night: two photos of returns, one bad file."""
+    for index in range(2):
+        (desk.inbox / f"{index}.jpg").write_bytes(encoded(striped(seed=index)))
+    desk.add("bad.jpg")
+    (desk.inbox / "manifest.csv").write_text("filename,return_id\n0.jpg,R-0\n1.jpg,R-1\n")
+    desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if body.startswith(b"photo") else prediction()
+    desk.environment["AUDIT_SHARE"] = "1"
+    desk.run()
+    return desk
+
+
+def test_export(night: Desk, tmp_path: Path) -> None:
+    code, output = night.run("export", "1")
+    assert code == ExitCode.OK
+    rows = list(csv.DictReader(io.StringIO(output.removeprefix("\ufeff"))))
+    assert {row["filename"]: row["status"] for row in rows} == {
+        "0.jpg": "classified",
+        "1.jpg": "classified",
+        "bad.jpg": "failed",
+    }
+    for file_format in ("csv", "parquet", "html"):
+        path = tmp_path / f"run.{file_format}"
+        assert night.run("export", "1", "--format", file_format, "--output", str(path))[0] == ExitCode.OK
+        assert path.stat().st_size > 100
+    assert night.run("export", "1", "--format", "html")[0] == ExitCode.USAGE
+    assert "there is no run 9" in night.run("export", "9")[1]
+
+
+def test_reports_are_written_after_each_run(night: Desk, tmp_path: Path) -> None:
+    night.environment["REPORT_DIR"] = str(tmp_path / "reports")
+    night.run()
+    assert "bad.jpg" in (tmp_path / "reports" / "run-2.html").read_text()
+    assert json.loads((tmp_path / "reports" / "run-2.json").read_text())["known"] == 3
+
+
+def test_verify(night: Desk) -> None:
+    assert night.run("verify") == (ExitCode.OK, "nothing is wrong\n")
+    night.change("DELETE FROM predictions_history WHERE id = 1")
+    code, output = night.run("verify", "--json")
+    assert code == ExitCode.RESULTS
+    assert {problem["kind"] for problem in json.loads(output)} == {"accounting", "no_prediction"}
+
+
+def test_purge(night: Desk, tmp_path: Path) -> None:
+    pictures = sorted((tmp_path / "media").rglob("*.jpg"))
+    assert len(pictures) == 4
+    code, output = night.run("purge", "--return-id", "R-0", "--json")
+    assert code == ExitCode.OK
+    assert json.loads(output) == {"photos": 1, "predictions": 1, "reviews": 0, "files": 2}
+    assert night.rows("SELECT filename FROM predictions") == [("1.jpg",)]
+    assert len(list((tmp_path / "media").rglob("*.jpg"))) == 2
+    assert night.run("verify")[0] == ExitCode.OK
+    assert night.run("purge", "--older-than", "1d")[1] == "removed 0 photos, 0 predictions, 0 reviews, 0 files\n"
+    for arguments in ([], ["--older-than", "1d", "--return-id", "R"], ["--older-than", "soon"], ["--return-id", ""]):
+        assert night.run("purge", *arguments)[0] == ExitCode.USAGE
+
+
+def test_coming_times(desk: Desk) -> None:
+    desk.environment |= {"BATCH_SCHEDULE": "30 2 * * 0", "TZ": "Europe/Berlin"}
+    code, output = desk.run("schedule", "--next", "2", "--json")
+    assert code == ExitCode.OK
+    assert all("T02:30" in moment for moment in json.loads(output))
+    desk.environment["BATCH_SCHEDULE"] = "61 2 * * *"
+    code, output = desk.run("schedule", "--next", "1")
+    assert (code, "minute" in output) == (ExitCode.USAGE, True)
+
+
+def start_schedule(desk: Desk) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "batch_client", "schedule"],
+        env={**os.environ, **desk.environment, "BATCH_SCHEDULE": "0 2 * * *"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_missed_night_is_caught_up_once_and_a_signal_ends_the_schedule(desk: Desk) -> None:
+    desk.add("a.jpg")
+    desk.run()
+    desk.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
+    program = start_schedule(desk)
+    wait_for(lambda: desk.rows("SELECT count(*) FROM runs WHERE status = 'finished'") == [(2,)])
+    program.send_signal(signal.SIGTERM)
+    _, log = program.communicate(timeout=20)
+    assert program.returncode == 0
+    assert "run 2: found=1" in log
+    program = start_schedule(desk)
+    time.sleep(2)
+    program.send_signal(signal.SIGTERM)
+    program.communicate(timeout=20)
+    assert desk.rows("SELECT count(*) FROM runs") == [(2,)]
+
+
+def test_a_signal_in_the_middle_of_a_run_ends_run_and_schedule(desk: Desk) -> None:
+    desk.add("a.jpg")
+    desk.run()
+    desk.add(*(f"{i:03}.jpg" for i in range(200)))
+    desk.stub.seconds = 0.2
+    desk.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
+    program = start_schedule(desk)
+    wait_for(lambda: len(desk.stub.photos) > 20)
+    program.send_signal(signal.SIGTERM)
+    program.communicate(timeout=20)
+    run = desk.newest_run()
+    assert (run["status"], run["exit_code"], run["found"]) == ("stopped", ExitCode.INTERRUPTED, 201)

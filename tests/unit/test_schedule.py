@@ -1,0 +1,405 @@
+"""When runs are due, and that they come once each."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
+from results import runs
+from results.database import Database
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def walk(schedule: Schedule, start: datetime, count: int) -> list[datetime]:
+    """Return the first ticks after a moment."""
+    ticks: list[datetime] = []
+    for _ in range(count):
+        ticks.append(schedule.next_after(ticks[-1] if ticks else start))
+    return ticks
+
+
+def weekdays(day_of_week: str) -> str:
+    """Return the days on which a field lets runs happen, from Monday on."""
+    week = walk(Schedule.parse(f"0 0 * * {day_of_week}", "UTC"), MONDAY - timedelta(days=1), 8)
+    return " ".join(f"{tick:%a}" for tick in week if tick < MONDAY + timedelta(days=6))
+
+
+class TestLines:
+    def test_the_shipped_crontab_is_two_at_night(self) -> None:
+        line = read_crontab(CRONTAB)
+        assert line == "0 2 * * *"
+        assert walk(Schedule.parse(line, "Europe/Berlin"), MONDAY, 2) == [
+            datetime(2026, 11, 24, 1, tzinfo=UTC),
+            datetime(2026, 11, 25, 1, tzinfo=UTC),
+        ]
+
+    @pytest.mark.parametrize(
+        ("field", "days"),
+        [
+            ("0", "Sun"),
+            ("7", "Sun"),
+            ("SUN", "Sun"),
+            ("1", "Mon"),
+            ("6", "Sat"),
+            ("1-5", "Mon Tue Wed Thu Fri"),
+            ("mon-fri/2", "Mon Wed Fri"),
+            ("5-7", "Fri Sat Sun"),
+            ("6-1", "Mon Sat Sun"),
+            ("fri-mon", "Mon Fri Sat Sun"),
+            ("7-2", "Mon Tue Sun"),
+            ("0-7", "Mon Tue Wed Thu Fri Sat Sun"),
+            ("*/2", "Tue Thu Sat Sun"),
+            ("1/2", "Mon Wed Fri"),
+            ("tue,4,6-7", "Tue Thu Sat Sun"),
+        ],
+    )
+    def test_days_of_the_week_are_those_of_cron(self, field: str, days: str) -> None:
+        assert weekdays(field) == days
+
+    def test_seven_is_sunday_in_every_minute_of_it(self) -> None:
+        every_minute = Schedule.parse("* * * * 7", "UTC")
+        sunday = datetime(2026, 11, 29, tzinfo=UTC)
+        assert walk(every_minute, MONDAY, 2) == [sunday, sunday + timedelta(minutes=1)]
+        assert every_minute.next_after(sunday + timedelta(hours=23, minutes=59)) == sunday + timedelta(days=7)
+
+    def test_the_other_fields_know_names_and_wrap_too(self) -> None:
+        winter_nights = Schedule.parse("30 22-1/3 1 nov-feb *", "UTC")
+        assert [f"{tick:%m-%d %H:%M}" for tick in walk(winter_nights, MONDAY, 5)] == [
+            "12-01 01:30", "12-01 22:30", "01-01 01:30", "01-01 22:30", "02-01 01:30",
+        ]  # fmt: skip
+
+    def test_either_day_counts_where_both_are_restricted(self) -> None:
+        ticks = walk(Schedule.parse("0 2 25,30 * fri", "UTC"), MONDAY, 5)
+        assert [f"{tick:%a %d}" for tick in ticks] == ["Wed 25", "Fri 27", "Mon 30", "Fri 04", "Fri 11"]
+
+    def test_a_date_that_never_comes_leaves_the_day_of_the_week(self) -> None:
+        ticks = walk(Schedule.parse("0 2 30 2 fri", "UTC"), MONDAY, 2)
+        assert [f"{tick:%a %m-%d}" for tick in ticks] == ["Fri 02-05", "Fri 02-12"]
+
+    @pytest.mark.parametrize("line", ["0 2 */2 * fri", "0 2 */2 * 5"])
+    def test_both_days_must_match_where_one_begins_with_a_star(self, line: str) -> None:
+        ticks = walk(Schedule.parse(line, "UTC"), MONDAY, 3)
+        assert [f"{tick:%a %d}" for tick in ticks] == ["Fri 27", "Fri 11", "Fri 25"]
+
+    @pytest.mark.parametrize(
+        ("line", "named"),
+        [
+            ("60 2 * * *", "minute: '60'"),
+            ("0 24 * * *", "hour: '24'"),
+            ("0 2 0 * *", "day of month: '0'"),
+            ("0 2 * 13 *", "month: '13'"),
+            ("0 2 * * 8", "day of week: '8'"),
+            ("0 2 * * monday", "day of week: 'monday'"),
+            ("0 2 * * 5L", "day of week: '5l'"),
+            ("0 2 last * *", "day of month: 'last'"),
+            ("0 2,, * * *", "hour: ''"),
+            ("*/0 2 * * *", "minute: the step"),
+            ("0 2 -1 * *", "day of month: '-1'"),
+            ("0 ² * * *", "hour: '²'"),
+            ("0 2 30 2 *", "day of month: month 2 has no day 30"),
+            ("0 2 31 4,jun */2", "day of month: month 4,jun has no day 31"),
+            ("0 2 * *", "4 fields"),
+            ("", "0 fields"),
+        ],
+    )
+    def test_a_wrong_line_is_refused_by_the_field(self, line: str, named: str) -> None:
+        with pytest.raises(ValueError) as refusal:
+            Schedule.parse(line, "UTC")
+        assert named in str(refusal.value)
+
+    def test_a_day_that_only_leap_years_have_is_waited_for(self) -> None:
+        assert Schedule.parse("0 2 29 2 *", "UTC").next_after(MONDAY) == datetime(2028, 2, 29, 2, tzinfo=UTC)
+
+    @pytest.mark.parametrize("zone", ["Europe/Berln", "../etc/passwd", "Europe", "", "CET-1CEST,M3.5.0"])
+    def test_an_unknown_time_zone_is_refused_by_its_variable(self, zone: str) -> None:
+        with pytest.raises(ValueError, match=r"^TZ: there is no time zone"):
+            Schedule.parse("0 2 * * *", zone)
+
+    def test_without_a_name_the_time_zone_is_the_machines(self) -> None:
+        schedule = Schedule.parse("0 2 * * *", None)
+        assert f"{schedule.next_after(MONDAY).astimezone():%H:%M}" == "02:00"
+
+    @pytest.mark.parametrize("text", ["# nothing\n\n", "0 2 * * *\n0 3 * * *\n"])
+    def test_a_crontab_holds_one_line(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "crontab").write_text(text)
+        with pytest.raises(ValueError, match="must hold one line"):
+            read_crontab(tmp_path / "crontab")
+
+
+@st.composite
+def fields(draw: st.DrawFn, low: int, high: int, names: str = "") -> tuple[str, frozenset[int]]:
+    """Draw a field's text, and what it means: made by counting on, step by step, from the first value to the last."""
+    words = names.split()
+    texts, meant = [], set()
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["star", "value", "range", "range", "from"]))
+        first, last = draw(st.integers(low, high)), draw(st.integers(low, high))
+        step = draw(st.integers(1, high - low + 5))
+
+        def written(value: int) -> str:
+            return words[value - low] if words and draw(st.booleans()) else str(value)
+
+        if kind == "star":
+            first, last, text = low, high, "*"
+        elif kind == "value":
+            last, step, text = first, 1, written(first)
+        elif kind == "range":
+            text = f"{written(first)}-{written(last)}"
+        else:
+            last, text = high, written(first)
+        if kind == "from" or (step > 1 and kind != "value"):
+            text += f"/{step}"
+        value, count = first, 0
+        while True:
+            if count % step == 0:
+                meant.add(value)
+            if value == last:
+                break
+            value, count = (low if value == high else value + 1), count + 1
+        texts.append(text)
+    return ",".join(texts), frozenset(meant)
+
+
+def simple_next(texts: list[str], meant: list[frozenset[int]], moment: datetime) -> datetime | None:
+    """Look at one day after the other, as a person with a calendar would; None if nothing comes in 41 years."""
+    minutes, hours, days, months, week = meant
+    either = texts[2][0] != "*" and texts[4][0] != "*"
+    for offset in range(41 * 366):
+        day = (moment + timedelta(days=offset)).date()
+        by_date, by_weekday = day.day in days, day.isoweekday() % 7 in week
+        if day.month not in months or not (by_date or by_weekday if either else by_date and by_weekday):
+            continue
+        for hour in sorted(hours):
+            for minute in sorted(minutes):
+                tick = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+                if tick > moment:
+                    return tick
+    return None
+
+
+class TestAnyLine:
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.tuples(
+            fields(0, 59),
+            fields(0, 23),
+            fields(1, 31),
+            fields(1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+            fields(0, 6, "sun mon tue wed thu fri sat"),
+        ),
+        st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)),
+    )
+    def test_the_next_tick_is_the_one_on_the_calendar(
+        self, line: tuple[tuple[str, frozenset[int]], ...], moment: datetime
+    ) -> None:
+        texts, meant = [text for text, _ in line], [values for _, values in line]
+        expected = simple_next(texts, meant, moment)
+        if expected is None:
+            with pytest.raises(ValueError, match="has no day"):
+                Schedule.parse(" ".join(texts), "UTC")
+        else:
+            tick = Schedule.parse(" ".join(texts), "UTC").next_after(moment)
+            assert tick > moment
+            assert tick == expected
+
+
+class TestDaylightSaving:
+    @pytest.mark.parametrize(
+        ("line", "times"),
+        [
+            ("30 2 * * *", ["28 02:30+0100", "29 03:00+0200", "30 02:30+0200"]),
+            ("0 2 * * *", ["28 02:00+0100", "29 03:00+0200", "30 02:00+0200"]),
+            ("0 2,3 * * *", ["28 02:00+0100", "28 03:00+0100", "29 03:00+0200", "30 02:00+0200"]),
+            ("30 3 * * *", ["28 03:30+0100", "29 03:30+0200", "30 03:30+0200"]),
+        ],
+    )
+    def test_a_time_that_spring_skips_comes_when_the_clock_jumps(self, line: str, times: list[str]) -> None:
+        ticks = walk(Schedule.parse(line, "Europe/Berlin"), datetime(2026, 3, 27, 12, tzinfo=BERLIN), len(times))
+        assert [f"{tick.astimezone(BERLIN):%d %H:%M%z}" for tick in ticks] == times
+
+    @pytest.mark.parametrize(
+        ("line", "times"),
+        [
+            ("30 2 * * *", ["24 02:30+0200", "25 02:30+0200", "26 02:30+0100"]),
+            ("0 2 * * *", ["24 02:00+0200", "25 02:00+0200", "26 02:00+0100"]),
+            ("0 2,3 * * *", ["24 02:00+0200", "24 03:00+0200", "25 02:00+0200", "25 03:00+0100", "26 02:00+0100"]),
+        ],
+    )
+    def test_a_time_that_autumn_repeats_comes_once(self, line: str, times: list[str]) -> None:
+        ticks = walk(Schedule.parse(line, "Europe/Berlin"), datetime(2026, 10, 23, 12, tzinfo=BERLIN), len(times))
+        assert [f"{tick.astimezone(BERLIN):%d %H:%M%z}" for tick in ticks] == times
+
+    def test_asked_within_the_repeated_hour_it_names_the_next_night(self) -> None:
+        schedule = Schedule.parse("30 2 * * *", "Europe/Berlin")
+        for minute in (0, 29, 30, 31):
+            moment = datetime(2026, 10, 25, 2, minute, fold=1, tzinfo=BERLIN)
+            assert schedule.next_after(moment) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.sampled_from(
+            ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "UTC"]
+        ),
+        st.integers(0, 23),
+        st.integers(0, 59),
+    )
+    def test_every_day_of_a_year_has_one_run(self, zone: str, hour: int, minute: int) -> None:
+        """Also where the clock is turned at midnight, or by half an hour."""
+        info = ZoneInfo(zone)
+        ticks = walk(Schedule.parse(f"{minute} {hour} * * *", zone), datetime(2026, 1, 1, tzinfo=info), 364)
+        days = {tick.astimezone(info).date() for tick in ticks}
+        assert len(days) == len(ticks)
+        assert max(days) - min(days) == timedelta(days=363)
+        assert min(days) in (date(2026, 1, 1), date(2026, 1, 2))
+
+
+class TestMissed:
+    @pytest.mark.parametrize(
+        ("last", "now", "missed"),
+        [
+            ("2026-11-22T01:00:00.004Z", "2026-11-22T23:00:00.000Z", False),  # ran last night
+            ("2026-11-22T01:00:00.000Z", "2026-11-23T00:59:59.999Z", False),  # to the millisecond at the tick
+            ("2026-11-22T01:00:00.000Z", "2026-11-23T01:00:00.000Z", True),
+            ("2026-11-21T01:00:00.004Z", "2026-11-22T07:00:00.000Z", True),  # was off last night
+            ("2026-11-22T06:00:00.000Z", "2026-11-22T07:00:00.000Z", False),  # was off, but someone ran it by hand
+            ("2026-11-25T01:00:00.000Z", "2026-11-23T07:00:00.000Z", False),  # written by a clock that was fast
+        ],
+    )
+    def test_a_night_without_a_run_was_missed(self, last: str, now: str, missed: bool) -> None:
+        schedule = Schedule.parse("0 2 * * *", "Europe/Berlin")
+        assert schedule.missed(datetime.fromisoformat(last), datetime.fromisoformat(now)) is missed
+
+    def test_before_the_first_run_nothing_was_missed(self) -> None:
+        assert not Schedule.parse("0 2 * * *", "Europe/Berlin").missed(None, MONDAY)
+
+    def test_it_reads_what_the_results_say(self, tmp_path: Path) -> None:
+        database = Database(str(tmp_path / "results.db"))
+        with database.writing() as connection:
+            runs.start_run(connection, "/inbox")
+        with database.reading() as connection:
+            written = runs.last_started(connection)
+        database.close()
+        assert written is not None and written.endswith("Z")
+        schedule, last = Schedule.parse("0 2 * * *", "UTC"), datetime.fromisoformat(written)
+        assert not schedule.missed(last, last + timedelta(milliseconds=1))
+        assert schedule.missed(last, last + timedelta(days=1))
+
+
+PERIOD = 0.1  # seconds
+
+
+class Often(Schedule):
+    """Ticks ten times a second, which no crontab can say."""
+
+    def next_after(self, moment: datetime) -> datetime:
+        return datetime.fromtimestamp((moment.timestamp() // PERIOD + 1) * PERIOD, UTC)
+
+
+class Job:
+    """A run that notes when it began and ended, and stops the schedule after some."""
+
+    def __init__(self, runs: int, seconds: Callable[[int], float] = lambda run: 0) -> None:
+        self.runs = runs
+        self.seconds = seconds
+        self.spans: list[tuple[float, float]] = []
+        self.stopped = threading.Event()
+
+    def __call__(self) -> None:
+        began = time.time()
+        time.sleep(self.seconds(len(self.spans)))
+        self.spans.append((began, time.time()))
+        if len(self.spans) == self.runs:
+            self.stopped.set()
+
+    def run(self, schedule: Schedule, last_started: datetime | None = None, give_up_after: float = 20) -> None:
+        timer = threading.Timer(give_up_after, self.stopped.set)
+        timer.start()
+        run_forever(schedule, self, lambda: last_started, self.stopped)
+        timer.cancel()
+        timer.join()
+
+
+def half_a_day_away() -> Schedule:
+    """Return a daily schedule whose next tick no test will live to see."""
+    hour = (datetime.now(UTC).hour + 12) % 24
+    return Schedule.parse(f"0 {hour} * * *", "UTC")
+
+
+class TestRunForever:
+    def test_runs_never_overlap(self) -> None:
+        job = Job(4, seconds=lambda run: 1.5 * PERIOD)
+        job.run(Often.parse("* * * * *", "UTC"))
+        assert len(job.spans) == 4
+        assert all(after[0] >= before[1] for before, after in pairwise(job.spans))
+
+    def test_ticks_that_come_during_a_run_are_one_more_run(self) -> None:
+        ticks: list[float] = []
+
+        class Noted(Often):
+            def next_after(self, moment: datetime) -> datetime:
+                tick = super().next_after(moment)
+                ticks.append(tick.timestamp())
+                return tick
+
+        job = Job(3, seconds=lambda run: 6 * PERIOD if run == 0 else 0)
+        job.run(Noted.parse("* * * * *", "UTC"))
+        long_run = job.spans[0]
+        assert long_run[0] < ticks[1] < long_run[1]  # made up for by the second run
+        assert ticks[2] > long_run[1]  # the others of that time are not
+
+    def test_missed_nights_are_caught_up_once(self) -> None:
+        job = Job(2)
+        job.run(half_a_day_away(), datetime.now(UTC) - timedelta(days=10), give_up_after=0.3)
+        assert len(job.spans) == 1
+
+    @pytest.mark.parametrize("ago", [None, timedelta(hours=1)])
+    def test_nothing_is_caught_up_where_nothing_was_missed(self, ago: timedelta | None) -> None:
+        job = Job(1)
+        job.run(half_a_day_away(), ago and datetime.now(UTC) - ago, give_up_after=0.2)
+        assert job.spans == []
+
+    def test_a_run_that_a_fast_clock_dated_holds_nothing_up(self) -> None:
+        job = Job(1)
+        job.run(Often.parse("* * * * *", "UTC"), datetime.now(UTC) + timedelta(days=1), give_up_after=5)
+        assert len(job.spans) == 1
+
+    def test_it_stops_promptly(self) -> None:
+        began = time.monotonic()
+        Job(1).run(half_a_day_away(), give_up_after=0.1)
+        assert time.monotonic() - began < 5
+
+    def test_a_run_that_goes_on_is_waited_for(self) -> None:
+        job = Job(9, seconds=lambda run: 0.3)
+        job.run(half_a_day_away(), datetime.now(UTC) - timedelta(days=10), give_up_after=0.1)
+        assert len(job.spans) == 1
+        assert time.time() >= job.spans[0][1]
+
+    @pytest.mark.parametrize("fault", [RuntimeError("the disk is full"), SystemExit(75)])
+    def test_a_run_that_fails_does_not_end_the_schedule(
+        self, fault: BaseException, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(logging.getLogger("batch_client"), "propagate", True)
+        attempts, stopped = [], threading.Event()
+
+        def run_once() -> None:
+            attempts.append(1)
+            if len(attempts) == 3:
+                stopped.set()
+            raise fault
+
+        with caplog.at_level(logging.INFO, "batch_client"):
+            run_forever(Often.parse("* * * * *", "UTC"), run_once, lambda: None, stopped)
+        assert len(attempts) == 3
+        assert caplog.text.count("the schedule goes on") == 3
+        assert "the disk is full" in caplog.text or "exit code 75" in caplog.text
