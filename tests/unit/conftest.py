@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from batch_client import intake, sending
+from results.database import Database
+from tests.postgresql import PostgreSQL
 from tests.unit.desk import Desk
 from tests.unit.stub_service import stub_service
 
@@ -17,6 +19,18 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield Desk(tmp_path, stub)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty results database, once of each kind."""
+    if request.param == "sqlite":
+        opened = Database(str(tmp_path / "results.db"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        opened = Database(server.new_database())
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +15,10 @@ from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history
-from tests.postgresql import PostgreSQL
 
 KEY = PhotoKey("/inbox", "a.jpg", "ab" * 32)
 ANSWER = Classified(KEY, 10, "Socks", 0.91, "accept", None, [{"class": "Socks", "probability": 0.91}], "1.0.0", "1")
 REFUSED = Failed(replace(KEY, filename="b.jpg", sha256="cd" * 32), 5, "unsupported_format", "no photo", True)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        opened = Database(str(tmp_path / "results.db"))
-    else:
-        server: PostgreSQL = request.getfixturevalue("postgresql")
-        opened = Database(server.new_database())
-    yield opened
-    opened.close()
 
 
 def start(database: Database) -> int:
