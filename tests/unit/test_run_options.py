@@ -236,6 +236,23 @@ class TestLimits:
         assert code == ExitCode.RESULTS
         assert "MEDIA_DIR" in output
 
+    def test_a_full_disk_ends_the_run_with_its_code_and_the_results_are_sound(self, desk: Desk) -> None:
+        """The operating system refuses to let any file grow beyond 300 kB, as a full disk would."""
+        desk.add(*(f"{i:03}.jpg" for i in range(600)))
+        command = f"ulimit -f 300; exec {sys.executable} -m batch_client run"
+        environment = {**os.environ, **desk.environment}
+        done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+        assert done.returncode == ExitCode.RESULTS, done.stdout + done.stderr
+        assert str(desk.results) in done.stderr
+        assert "Traceback" not in done.stderr
+        assert desk.rows("PRAGMA integrity_check") == [("ok",)]
+        stored = desk.rows("SELECT count(*) FROM predictions")[0][0]
+        assert 0 < stored < 600
+        assert desk.rows("SELECT classified FROM runs") == [(stored,)]
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(600, 600)]
+        assert desk.run("verify")[0] == ExitCode.OK
+
 
 class TestNotices:
     @pytest.fixture
