@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from batch_client.disposal import Disposal
+from batch_client.errors import UsageError
 from batch_client.exit_codes import ExitCode
 from batch_client.export import written_whole
 from batch_client.html_report import write_html
@@ -27,7 +28,7 @@ from batch_client.service import Service
 from batch_client.settings import BatchSettings
 from batch_client.shard import Shard
 from batch_client.summary import report_of_run
-from results.database import Database
+from results.database import Database, ResultsError
 from results.lock import run_lock
 
 log = logging.getLogger("batch_client")
@@ -59,28 +60,52 @@ def run_once(
         ResultsError: results or disk cannot be written.
     """
     shard = _shard(settings)
-    options = RunOptions(
-        Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir), shard, name, resend
-    )
-    with run_lock(database, str(shard)):
-        total = sum(shard.holds(file.filename) for file in find_files(source))
-        service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
-        sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
-        work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share)
+    _refuse_own_files(source, settings, database)
+    disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)
+    options = RunOptions(disposal, shard, name, resend)
+    service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
+    sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
+    work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share)
+    try:
         with (
-            progress(console, total) as show,
-            _ends_in_time(sender, settings.batch_time_limit_s),
+            run_lock(database, str(shard)),
             _obeys_signals(sender, stopped),
+            _ends_in_time(sender, settings.batch_time_limit_s),
+            progress(console, sum(shard.holds(file.filename) for file in find_files(source))) as show,
         ):
             outcome = run_source(database, work, source, options, show)
+    except ResultsError as error:
+        log.error("the run ended with exit code %d: %s", ExitCode.RESULTS, error)
+        _notify(settings, {"exit_code": int(ExitCode.RESULTS), "message": str(error), "failures": []})
+        raise
+    finally:
         service.close()
     report = report_of_run(database, outcome.run)
     assert report is not None
     _log(report, outcome)
+    _notify(settings, report)
     if settings.report_dir is not None:
         _write_reports(settings.report_dir, settings.media_dir, database, report)
-    send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
     return outcome
+
+
+def _notify(settings: BatchSettings, report: dict[str, Any]) -> None:
+    send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
+
+
+def _refuse_own_files(source: Path, settings: BatchSettings, database: Database) -> None:
+    """Refuse a source that holds what we write ourselves: the next run would take it for new photos.
+
+    Raises:
+        UsageError: something of ours lies inside; the message names its variable.
+    """
+    names = ("processed_dir", "quarantine_dir", "media_dir", "log_dir", "report_dir")
+    ours = {name: getattr(settings, name) for name in names}
+    if database.engine.dialect.name == "sqlite":
+        ours["results_db"] = Path(str(database.engine.url.database))
+    for name, path in ours.items():
+        if path is not None and path.resolve().is_relative_to(source.resolve()):
+            raise UsageError(f"{name.upper()} ({path}) lies inside the source {source}; name a place elsewhere")
 
 
 def _shard(settings: BatchSettings) -> Shard:
@@ -151,6 +176,8 @@ def _obeys_signals(sender: Sender, stopped: threading.Event | None) -> Iterator[
 
     for number in previous:
         signal.signal(number, stop)
+    if stopped is not None and stopped.is_set():
+        sender.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
     try:
         yield
     finally:

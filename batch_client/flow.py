@@ -76,8 +76,8 @@ class Breaker:
     def failed(self) -> None:
         """Take note of a fault; the time of silence runs from the first after an answer."""
         if not self._silent:
+            self._last_answer = time.monotonic()  # first, or another thread would see an old time
             self._silent = True
-            self._last_answer = time.monotonic()
 
     @property
     def is_open(self) -> bool:

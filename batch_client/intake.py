@@ -97,11 +97,11 @@ def settle(files: list[FoundFile]) -> list[FoundFile]:
     it will say why.
     """
     before = {file: _state(file.path) for file in files}
-    youngest = max((state[1] for state in before.values() if state is not None), default=0)
-    age = time.time() - youngest / 1e9
-    if not 0 <= age < _SETTLE_SECONDS:  # a time in the future says nothing
+    ages = [time.time() - state[1] / 1e9 for state in before.values() if state is not None]
+    young = [age for age in ages if 0 <= age < _SETTLE_SECONDS]  # a time in the future says nothing
+    if not young:
         return files
-    time.sleep(_SETTLE_SECONDS - age)
+    time.sleep(_SETTLE_SECONDS - min(young))
     return [file for file in files if _state(file.path) == before[file]]
 
 

@@ -63,7 +63,9 @@ def _read(file: TextIO, classes: Collection[str]) -> Manifest:
         return Manifest({}, (f"{FILE_NAME} line 1: the header must be {expected}, found {','.join(header)!r}",))
     entries: dict[str, Entry] = {}
     problems: list[str] = []
+    begins = lines.line_num + 1
     for cells in lines:
+        line, begins = begins, lines.line_num + 1  # a record may go over several lines; it is named by its first
         if not any(cells):
             continue
         try:
@@ -73,11 +75,13 @@ def _read(file: TextIO, classes: Collection[str]) -> Manifest:
             entries[filename] = entry
         except ValueError as error:
             message = str(error) if len(cells) == len(header) else f"{len(header)} cells expected, {len(cells)} found"
-            problems.append(f"{FILE_NAME} line {lines.line_num}: {message}")
+            problems.append(f"{FILE_NAME} line {line}: {message}")
     return Manifest(entries, tuple(problems))
 
 
 def _entry(cells: dict[str, str], classes: Collection[str]) -> tuple[str, Entry]:
+    if any("\n" in cell for cell in cells.values()):
+        raise ValueError("a quotation mark is not closed")
     filename = cells["filename"].strip().replace("\\", "/").removeprefix("./")
     if not filename:
         raise ValueError("the file name is empty")

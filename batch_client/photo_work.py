@@ -83,9 +83,11 @@ class PhotoWork:
             ResultsError: the disk refuses.
         """
         try:
-            self._write_picture(photo, photo.file.path.read_bytes())
+            data = photo.file.path.read_bytes()
         except OSError:
             return  # the file is gone; its answer is stored all the same
+        if hashlib.sha256(data).hexdigest() == photo.key.sha256:
+            self._write_picture(photo, data)
 
     def _send(self, photo: Photo, alone: bool) -> Result:
         try:

@@ -22,7 +22,7 @@ from results import verify as verifying
 from results.database import Database
 from results.lock import run_lock
 
-RunNumber = Annotated[int, typer.Argument(metavar="RUN", help="Its number.")]
+RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, max=2**62, help="Its number.")]
 _PHOTOS_A_TRANSACTION = 10_000  # so that the review desk never waits long for a purge
 
 

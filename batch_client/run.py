@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -95,19 +96,23 @@ def run_source(database: Database, work: PhotoWork, source: Path, options: RunOp
         progress: called after each transaction with the counts so far.
 
     Raises:
-        UsageError: the folder cannot be read, or one for processed photos lies inside it; nothing was recorded.
+        UsageError: the folder cannot be read; nothing was recorded.
         ResultsError: results or disk cannot be written; what was stored before stays.
     """
     started = time.monotonic()
     source = source.resolve()
-    options.disposal.check(source)
     files = (file for file in find_files(source) if options.shard.holds(file.filename))
     name = options.name or printable(str(source))
     with database.writing() as connection:
         runs.close_interrupted(connection, str(options.shard))
         run = runs.start_run(connection, name, str(options.shard))
     state = _Run(database, work, run, name, options, progress)
-    exit_code, message = state.through(files, source)
+    try:
+        exit_code, message = state.through(files, source)
+    except ResultsError as error:
+        with suppress(ResultsError), database.writing() as connection:  # it may still take these few bytes
+            runs.finish_run(connection, run, "stopped", ExitCode.RESULTS, state.counts, str(error))
+        raise
     with database.writing() as connection:
         runs.finish_run(connection, run, "stopped" if message else "finished", exit_code, state.counts, message)
     seconds = time.monotonic() - started
@@ -178,8 +183,8 @@ class _Run:
         for photo in found:
             if photo.key not in known:
                 self._in_flight[senders.submit(self.work.classify, photo)] = photo
-            elif known[photo.key].status == "classified":
-                self._dispose(photo, None)
+            else:
+                self._dispose(photo, known[photo.key])  # a kill may have come between storing and putting away
         self._take([(photo, result) for photo, result in read if result is not None])
 
     def _find_known(self, found: list[Photo], model: ServedModel) -> dict[PhotoKey, Known]:
@@ -231,12 +236,13 @@ class _Run:
             self._dispose(photo, outcome)
         self.progress(counts)
 
-    def _dispose(self, photo: Photo, outcome: Classified | Failed | None) -> None:
-        """Move, copy or delete the file of a stored outcome, or of a photo known as classified."""
+    def _dispose(self, photo: Photo, outcome: Classified | Failed | Known) -> None:
+        """Move, copy or delete the file of a stored outcome."""
         try:
-            if not isinstance(outcome, Failed):
+            if isinstance(outcome, Classified) or (isinstance(outcome, Known) and outcome.status == "classified"):
                 self.options.disposal.classified(photo.file, photo.key.sha256)
-            elif outcome.photo_fault:
-                self.options.disposal.at_fault(photo.file, photo.key.sha256, outcome.code, outcome.message)
+            elif isinstance(outcome, Known) or outcome.photo_fault:
+                code, message = outcome.code or "", outcome.message or ""
+                self.options.disposal.at_fault(photo.file, photo.key.sha256, code, message)
         except OSError as error:
             raise ResultsError(f"{photo.file.filename} cannot be put away: {error.strerror or error}") from error

@@ -75,11 +75,15 @@ class Sender:
             Stopped: :meth:`stop` was called while it was away.
         """
         attempt = 0
-        while isinstance(answer := self._service.describe(), Trouble):
+        while True:
+            if self._stopped.is_set():
+                raise Stopped
+            answer = self._service.describe()
+            if not isinstance(answer, Trouble):
+                self._breaker.answered()
+                return answer
             self._note(answer, attempt)
             attempt += 1
-        self._breaker.answered()
-        return answer
 
     def classify(self, photo: bytes) -> Prediction | Refusal | Suspect:
         """Send one photo among others, again and again while its fault may pass.

@@ -1,6 +1,7 @@
 """The service, over HTTP: one request, one answer, no opinion about trying again."""
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from batch_client.answers import Prediction, Refusal, Trouble, read_answer
+from batch_client.errors import UsageError
 
 MODEL_NAME = "refund_classifier"
 _CONNECT_SECONDS = 3
@@ -113,10 +115,18 @@ class Service:
             return self._token != refused
 
     def _read_token(self) -> str:
+        """Read the token; empty while there is none.
+
+        Raises:
+            UsageError: the file holds something else; its content is not shown.
+        """
         try:
-            return self.token_file.read_text(encoding="ascii", errors="replace").strip()
+            token = self.token_file.read_text(encoding="utf-8-sig", errors="replace").strip()
         except OSError:
             return ""  # the service may be starting; it will refuse, and then the file is read again
+        if not re.fullmatch(r"[!-~]*", token):
+            raise UsageError(f"TORCHSERVE_TOKEN_FILE ({self.token_file}) must hold the inference token, nothing else")
+        return token
 
 
 def _to_answer(status: int, body: bytes) -> Prediction | Refusal | Trouble:

@@ -36,10 +36,10 @@ class Database:
     """
 
     def __init__(self, location: str) -> None:
-        self.name = location
+        self.name = location.split("://")[0]
         try:
             url = to_url(location)
-            self.name = location if "://" not in location else url.render_as_string(hide_password=True)
+            self.name = location if "://" not in location else url.set(query={}).render_as_string()
             self.engine = create_engine(url, connect_args=_connect_arguments(url))
             if self.engine.dialect.name == "sqlite":
                 Path(url.database or "").resolve().parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Database:
                 f"the results in {self.name} need the Python package {error.name!r}; for PostgreSQL: "
                 "pip install -r requirements/postgresql.txt"
             ) from error
-        except (OSError, SQLAlchemyError, CommandError) as error:
+        except (OSError, ValueError, SQLAlchemyError, CommandError) as error:
             raise ResultsError(f"the results in {self.name} cannot be opened: {_cause(error)}") from error
 
     @contextmanager

@@ -126,6 +126,14 @@ class TestRun:
             "status": "stopped", "exit_code": 3, "found": 2, "classified": 0, "known": 0, "failed": 0, "left": 2,
         }  # fmt: skip
 
+    def test_a_token_file_that_holds_more_than_a_token_is_named_not_shown(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+        desk.token_file.write_text('{\n  "management": {"key": "secret"}\n}')
+        code, output = desk.run()
+        assert code == ExitCode.USAGE
+        assert "TORCHSERVE_TOKEN_FILE" in output
+        assert "secret" not in output
+
     def test_no_service_leaves_everything(self, desk: Desk) -> None:
         desk.add("a.jpg")
         desk.environment["TORCHSERVE_URL"] = "http://127.0.0.1:9"

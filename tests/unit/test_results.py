@@ -186,7 +186,24 @@ def test_the_lock_holds_for_everybody_who_names_the_same_results(database: Datab
     other.close()
 
 
-def test_passwords_are_not_shown() -> None:
+def test_shards_exclude_the_whole_but_not_each_other(database: Database) -> None:
+    with run_lock(database, "0/2"), run_lock(database, "1/2"):
+        for taken in ("", "0/2"):
+            with pytest.raises(Locked), run_lock(database, taken):
+                pass
+    with run_lock(database), pytest.raises(Locked), run_lock(database, "0/2"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://somebody:secret@127.0.0.1:9/results",
+        "postgresql+psycopg://127.0.0.1:9/results?password=secret",
+        "postgresql+psycopg://somebody:secret@127.0.0.1:port/results",
+    ],
+)
+def test_passwords_are_not_shown(url: str) -> None:
     with pytest.raises(ResultsError) as caught:
-        Database("postgresql+psycopg://somebody:secret@127.0.0.1:9/results")
+        Database(url)
     assert "secret" not in str(caught.value)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class TestManifest:
             ("b.jpg,R-2", "line 3: 3 cells expected, 2 found"),
             (",R-2,Socks", "line 3: the file name is empty"),
             ("a.jpg,R-2,Socks", "line 3: 'a.jpg' stands there twice"),
+            ('"b.jpg,R-2,Socks\n"y.jpg",R-3,', "line 3: "),
         ],
     )
     def test_a_bad_line_is_named_and_the_others_are_used(self, tmp_path: Path, line: str, words: str) -> None:
@@ -173,12 +175,45 @@ class TestFiles:
         assert (desk.inbox / "bad.jpg").exists()
         assert (tmp_path / "quarantine" / "bad.jpg").read_bytes() == b"photo bad.jpg"
 
-    @pytest.mark.parametrize("variable", ["PROCESSED_DIR", "QUARANTINE_DIR"])
-    def test_neither_folder_lies_inside_the_source(self, desk: Desk, variable: str) -> None:
-        desk.environment[variable] = str(desk.inbox / "old")
+    @pytest.mark.parametrize("variable", ["PROCESSED_DIR", "QUARANTINE_DIR", "MEDIA_DIR", "LOG_DIR", "RESULTS_DB"])
+    def test_nothing_of_ours_lies_inside_the_source(self, desk: Desk, variable: str) -> None:
+        desk.environment[variable] = str(desk.inbox / "ours")
         code, output = desk.run()
         assert code == ExitCode.USAGE
         assert variable in output
+
+    def test_a_new_photo_under_an_old_name_is_not_taken_for_the_old_one(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+
+        def answer(body: bytes, attempt: int) -> Answer:
+            (desk.inbox / "a.jpg").write_bytes(b"uploaded meanwhile")
+            return prediction()
+
+        desk.stub.answer = answer
+        desk.run("run", "--processed", "delete")
+        assert (desk.inbox / "a.jpg").read_bytes() == b"uploaded meanwhile"
+
+    def test_what_could_not_be_quarantined_is_by_the_next_run(self, desk: Desk, tmp_path: Path) -> None:
+        desk.add("bad.jpg", f"{'long' * 60}.jpg")
+        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
+        (tmp_path / "quarantine").write_text("a file where the folder should be")
+        code, _ = desk.run()
+        assert code == ExitCode.RESULTS
+        assert desk.newest_run()["status"] == "stopped"
+        (tmp_path / "quarantine").unlink()
+        assert desk.run()[0] == ExitCode.OK
+        assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 2
+        assert (tmp_path / "quarantine" / "bad.jpg").exists()
+
+    def test_a_file_from_the_future_hides_no_growing_one(self, tmp_path: Path) -> None:
+        future, growing = tmp_path / "future.jpg", tmp_path / "growing.jpg"
+        for path in (future, growing):
+            path.write_bytes(b"x")
+        os.utime(future, (time.time() + 9_999, time.time() + 9_999))
+        timer = threading.Timer(0.3, growing.write_bytes, [b"xy"])
+        timer.start()
+        assert [file.filename for file in settle([FoundFile(p, p.name) for p in (future, growing)])] == ["future.jpg"]
+        timer.join()
 
     def test_a_growing_file_is_not_settled(self, tmp_path: Path) -> None:
         still, growing = tmp_path / "still.jpg", tmp_path / "growing.jpg"
