@@ -106,7 +106,7 @@ def _run_and_report(
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
         outcome = run_once(settings, database, source or settings.inbox, source_name, resend, console)
         if as_json:
-            report = report_of_run(database, outcome.run) or {}
+            report = report_of_run(database, outcome.run)
             typer.echo(json.dumps({**report, "manifest_problems": outcome.manifest_problems}))
         else:
             print_summary(console, database, outcome)

@@ -81,7 +81,6 @@ def run_once(
     finally:
         service.close()
     report = report_of_run(database, outcome.run)
-    assert report is not None
     _log(report, outcome)
     _notify(settings, report)
     if settings.report_dir is not None:

@@ -41,8 +41,6 @@ def show(run: RunNumber, as_json: Json = False) -> None:
     """Show one run and its failures."""
     with open_results(read_settings()) as database:
         report = report_of_run(database, run)
-    if report is None:
-        fail(ExitCode.USAGE, f"there is no run {run}. `batch-client runs` lists them.")
     if as_json:
         typer.echo(json.dumps(report))
     else:

@@ -7,20 +7,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from batch_client.export import existing_run
 from batch_client.run import Outcome
-from results import photos, runs
+from results import photos
 from results.database import Database
 
 _FAILURES_SHOWN = 20
 
 
-def report_of_run(database: Database, run: int) -> dict[str, Any] | None:
-    """Return the columns of a run and its ``failures``; None if there is no such run."""
+def report_of_run(database: Database, run: int) -> dict[str, Any]:
+    """Return the columns of a run and its ``failures``.
+
+    Raises:
+        UsageError: there is no such run.
+    """
     with database.reading() as connection:
-        row = runs.find_run(connection, run)
-        if row is None:
-            return None
-        return {**row, "failures": photos.failures_of_run(connection, run)}
+        return {**existing_run(connection, run), "failures": photos.failures_of_run(connection, run)}
 
 
 def print_summary(console: Console, database: Database, outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ from handler.response import (
     Response,
     error_entry,
     error_response,
+    internal_error_entry,
     internal_error_response,
     json_response,
 )
@@ -99,7 +100,7 @@ class RowAnswers:
         if photo.error is not None:
             return error_entry(photo.error.code, photo.error.message)
         if photo.logits is None:
-            return error_entry("internal_error", "The service failed on this photo. Try again later.")
+            return internal_error_entry()
         answer = postprocess(photo.logits[np.newaxis], contract)[0]
         if self.request.purpose == "explain":
             return explanation(answer, _heatmap(photo))

@@ -46,6 +46,11 @@ def error_response(error: PhotoError) -> Response:
     return json_response(error_entry(error.code, error.message), error.status)
 
 
+def internal_error_entry() -> dict[str, Any]:
+    """Return the shape of a fault of ours: no detail leaves the server, the log has it."""
+    return error_entry("internal_error", "The service failed on this photo. Try again later.")
+
+
 def internal_error_response() -> Response:
-    """Encode a fault of ours: no detail leaves the server, the log has it."""
-    return json_response(error_entry("internal_error", "The service failed on this photo. Try again later."), 500)
+    """Encode a fault of ours."""
+    return json_response(internal_error_entry(), 500)

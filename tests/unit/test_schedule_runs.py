@@ -6,23 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from batch_client.schedule import Schedule, run_forever
-
-BERLIN = ZoneInfo("Europe/Berlin")
-MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def walk(schedule: Schedule, start: datetime, count: int) -> list[datetime]:
-    """Return the first ticks after a moment."""
-    ticks: list[datetime] = []
-    for _ in range(count):
-        ticks.append(schedule.next_after(ticks[-1] if ticks else start))
-    return ticks
-
 
 PERIOD = 0.1  # seconds
 
