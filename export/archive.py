@@ -13,6 +13,7 @@ from typing import Any
 import handler
 from export.graph import load_network, write_graph
 from export.verify import verify
+from handler import activation_ranges, checkpoint
 from handler import contract as contracts
 
 MODEL_NAME = "refund_classifier"
@@ -22,19 +23,25 @@ _HANDLER_FILE = _HANDLER_FOLDER / "image_handler.py"
 _MODEL_CONFIG = _HANDLER_FOLDER / "model-config.yaml"
 
 
-def build(model_folder: Path, store: Path) -> Path:
+def build(model_folder: Path, store: Path, candidate: bool = False) -> Path:
     """Build the archive of a model, load it in a clean process, and only then put it into the store.
 
     Args:
-        model_folder: holds ``checkpoint.safetensors`` and ``contract.json``.
-        store: where ``refund_classifier.mar`` goes; an older one is replaced in one step.
+        model_folder: holds ``checkpoint.safetensors``, ``contract.json`` and ``activation_ranges.json``.
+        store: where ``refund_classifier-VERSION.mar`` goes, and a copy as ``refund_classifier.mar``, which is loaded
+            at start; older ones are replaced in one step.
+        candidate: without that copy.
+
+    Returns:
+        The archive that is loaded at start, or the candidate.
 
     Raises:
-        FileNotFoundError, ValueError: checkpoint or contract is missing or does not fit the other.
+        FileNotFoundError, ValueError: a file is missing or does not fit the others.
         RuntimeError: the archive does not load or does not answer as the checkpoint does.
     """
     contract = contracts.load(model_folder)
     network = load_network(model_folder, contract)
+    ranges = activation_ranges.load(model_folder, contract.model_version)
     store.mkdir(parents=True, exist_ok=True)
     # Inside the store, so that the last step is a rename on one file system.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=store) as temporary:
@@ -44,10 +51,20 @@ def build(model_folder: Path, store: Path) -> Path:
             _HANDLER_FOLDER, staging / "handler", ignore=shutil.ignore_patterns("__pycache__", _MODEL_CONFIG.name)
         )
         shutil.copyfile(model_folder / contracts.FILE_NAME, staging / contracts.FILE_NAME)
-        write_graph(network, contract, staging)
+        shutil.copyfile(model_folder / checkpoint.FILE_NAME, staging / checkpoint.FILE_NAME)
+        write_graph(network, contract, ranges, staging)
         archive = _run_archiver(staging, work, contract.model_version)
         verify(archive, network, contract)
+        if candidate:
+            return archive.replace(store / versioned_name(contract.model_version))
+        shutil.copyfile(archive, work / "copy")
+        (work / "copy").replace(store / versioned_name(contract.model_version))
         return archive.replace(store / ARCHIVE_NAME)
+
+
+def versioned_name(version: str) -> str:
+    """Return the file name under which the archive of one version is kept beside those of others."""
+    return f"{MODEL_NAME}-{version}.mar"
 
 
 def _run_archiver(staging: Path, work: Path, version: str) -> Path:

@@ -1,4 +1,4 @@
-"""Run by :mod:`export.verify` in an isolated interpreter: load an unpacked archive and print its answers.
+"""Run by :mod:`export.verify` in an isolated interpreter: load an unpacked archive and print its answers by each graph.
 
 Usage: python -I clean_process.py ARCHIVE_FOLDER PHOTOS.npy
 """
@@ -17,6 +17,8 @@ import numpy as np  # noqa: E402  (the archive must come first on the path)
 import yaml  # noqa: E402
 from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa: E402
 from PIL import Image  # noqa: E402
+
+from handler import runtime  # noqa: E402
 
 
 class _Context(SimpleNamespace):
@@ -40,13 +42,16 @@ def _png(pixels: Any) -> bytes:
 
 
 config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))
-context = _Context(system_properties={"model_dir": str(folder)}, model_yaml_config=config)
+context = _Context(system_properties={"model_dir": str(folder)}, model_yaml_config=config, metrics=None)
 image_handler = ImageHandler()
 image_handler.initialize(context)
 rows = [{"body": _png(photo)} for photo in np.load(sys.argv[2])]
 answers = [json.loads(body) for body in image_handler.handle(rows, context)]
+logits = {}
+for graph in (image_handler.runtime.name, "openvino-f32", "torch-f32"):
+    loaded = runtime.load(folder, image_handler.contract, image_handler.settings.threads, graph)
+    logits[graph] = loaded.infer(np.load(sys.argv[2]))[0].tolist()
 for name, module in list(sys.modules.items()):
     if name.split(".")[0] == "handler" and not Path(str(module.__file__)).is_relative_to(folder):
         raise SystemExit(f"the archive carries no {name}: it was taken from {module.__file__}")
-logits, _ = image_handler.runtime.infer(np.load(sys.argv[2]))
-print(json.dumps({"answers": answers, "logits": logits.tolist()}))
+print(json.dumps({"graph": image_handler.runtime.name, "answers": answers, "logits": logits}))

@@ -17,11 +17,14 @@ _STORE = Path("model_store")
 @app.command()
 def build(
     model: Annotated[Path, typer.Option(help="Folder with checkpoint.safetensors and contract.json.")] = Path("model"),
-    store: Annotated[Path, typer.Option(help="Folder that the archive goes to.")] = _STORE,
+    store: Annotated[Path, typer.Option(envvar="MODEL_STORE", help="Folder that the archives go to.")] = _STORE,
+    candidate: Annotated[
+        bool, typer.Option("--candidate", help="Leave refund_classifier.mar, which is loaded at start, as it is.")
+    ] = False,
 ) -> None:
-    """Build refund_classifier.mar and verify it in a clean process."""
+    """Build refund_classifier.mar and refund_classifier-VERSION.mar and verify them in a clean process."""
     try:
-        path = archive.build(model, store)
+        path = archive.build(model, store, candidate)
     except (FileNotFoundError, ValueError, RuntimeError) as error:
         raise SystemExit(f"export: {error}") from error
     described = archive.describe(path)

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.quantise import quantise
 from handler import checkpoint
+from handler.activation_ranges import Ranges
 from handler.contract import Contract
-from handler.network import ResNet18, ServedNetwork
-from handler.runtime import FILE_NAME
+from handler.network import ResNet18, ServedNetwork, fused
+from handler.openvino_runtime import FILE_NAME
 
 
 def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:
@@ -25,18 +27,27 @@ def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:
     return ServedNetwork(network, contract.mean, contract.std).eval()
 
 
-def write_graph(network: ServedNetwork, contract: Contract, folder: Path) -> None:
-    """Convert the network to an OpenVINO graph with a free batch size: ``graph.xml`` and ``graph.bin``."""
+def write_graph(network: ServedNetwork, contract: Contract, ranges: Ranges, folder: Path) -> None:
+    """Convert the network to an OpenVINO graph with a free batch size: ``graph.xml`` and ``graph.bin``.
+
+    Args:
+        network: a trained network.
+        contract: its contract.
+        ranges: of what each convolution receives, for the rounding to 8 bits.
+        folder: where the files go.
+    """
     os.environ.setdefault("OPENVINO_TELEMETRY_DISABLE", "1")
     import openvino
 
     side = contract.input_size
+    network = fused(network)
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("photos")},))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's own, about how torch copies the program
         model = openvino.convert_model(program, input=[-1, side, side, 3])
-    # The weights come as float16, so storing them so loses nothing that was there.
+    quantise(model, network.network, ranges)
+    # The weights came as float16; with the normalisations in them they keep 11 bits, more than integers need.
     openvino.save_model(model, folder / FILE_NAME, compress_to_fp16=True)
 
 

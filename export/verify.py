@@ -17,7 +17,9 @@ from handler.postprocess import postprocess
 
 _CLEAN_PROCESS = Path(__file__).parent / "clean_process.py"
 _PHOTOS = 8
-_TOLERANCE = 0.05  # of a logit: float16 storage and another order of sums move one by a hundredth
+# Of a logit. Float16 storage and another order of sums move one by a hundredth; rounding to 8 or 16 bits by more, and
+# the golden photos are noise, further from the measured ranges than any photo.
+_TOLERANCE = {"f32": 0.05, "f16": 0.1, "bf16": 0.5, "int8": 1.5}
 
 
 def verify(archive: Path, network: ServedNetwork, contract: Contract) -> None:
@@ -47,10 +49,12 @@ def verify(archive: Path, network: ServedNetwork, contract: Contract) -> None:
         raise RuntimeError(f"the archive does not load in a clean process:\n{done.stderr}")
     served = json.loads(done.stdout)
     expected = reference_logits(network, photos)
-    logits = np.asarray(served["logits"], dtype=np.float32)
-    worst = float(np.abs(logits - expected).max())
-    if not worst <= _TOLERANCE:  # a NaN is not
-        raise RuntimeError(f"the archive's logits differ from the checkpoint's by up to {worst:.3f}")
+    by_graph = {graph: np.asarray(values, dtype=np.float32) for graph, values in served["logits"].items()}
+    for graph, values in by_graph.items():
+        worst = float(np.abs(values - expected).max())
+        if not worst <= _TOLERANCE[graph.split("-")[1]]:  # a NaN is not
+            raise RuntimeError(f"the logits of {graph} differ from the checkpoint's by up to {worst:.3f}")
+    logits = by_graph[served["graph"]]
     for position, (ours, theirs) in enumerate(zip(postprocess(logits, contract), served["answers"], strict=True)):
         if _without_last_digits(ours) != _without_last_digits(theirs):
             raise RuntimeError(f"golden photo {position}: its logits mean {ours}, the archive answers {theirs}")

@@ -1,5 +1,21 @@
 """The fault that belongs to a photo, not to the service."""
 
+# Every code that an answer of ours can carry.
+CODES = (
+    "bad_shape",
+    "busy",
+    "draining",
+    "empty_body",
+    "form_encoded_body",
+    "internal_error",
+    "not_an_image",
+    "too_many_bytes",
+    "too_many_photos",
+    "too_many_pixels",
+    "truncated_image",
+    "unsupported_format",
+)
+
 
 class PhotoError(Exception):
     """Say that one photo (or the request that carries it) cannot be classified, and what would help.
@@ -7,7 +23,7 @@ class PhotoError(Exception):
     Such a fault is answered with a 4xx in the project's own error shape and is never worth a retry.
 
     Attributes:
-        status: HTTP status, 400 to 499.
+        status: HTTP status, 400 to 499; 503 where only the moment is wrong, which is worth a retry.
         code: machine-readable word, snake case, part of the public API.
         message: one or two sentences for a person, naming the remedy. ASCII only.
     """

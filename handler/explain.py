@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_OVERLAY_SIDE = 640
+OVERLAY_SIDE = 640
 _OVERLAY_STRENGTH = 0.55
 
 
@@ -33,7 +33,7 @@ def explanation(answer: dict[str, Any], heatmap: NDArray[np.float32]) -> dict[st
 def reduced(image: Image.Image) -> Image.Image:
     """Return a copy whose longest side is at most 640 pixels, for the overlay."""
     copy = image.copy()
-    copy.thumbnail((_OVERLAY_SIDE, _OVERLAY_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    copy.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return copy
 
 

@@ -4,18 +4,20 @@ It stands alone in its file: a second class here, even an exception, stops Torch
 """
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handler import contract, settings
+from handler import contract, runtime, settings
 from handler.answers import RowAnswers, prepare
+from handler.drain import DrainSign
 from handler.errors import PhotoError
+from handler.metrics import Metrics
 from handler.request import Request, parse
-from handler.response import Response, error_response, internal_error_response, json_response
-from handler.runtime import Runtime
+from handler.response import Response, draining_response, error_response, internal_error_response, json_response
 
 log = logging.getLogger("handler")
 
@@ -35,10 +37,14 @@ class ImageHandler:
         folder = Path(context.system_properties["model_dir"])
         self.settings = settings.from_yaml(context.model_yaml_config)
         self.contract = contract.load(folder)
-        self.runtime = Runtime(folder, self.contract, self.settings.threads, self.settings.precision)
+        self.runtime = runtime.load(
+            folder, self.contract, self.settings.threads, self.settings.graph, _accelerator(context)
+        )
         self.pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
+        self.drain_sign = DrainSign()
         side = self.contract.input_size
         self.runtime.infer(np.zeros((1, side, side, 3), dtype=np.uint8))
+        self.metrics = Metrics(context.metrics, self.contract, self.runtime.name, self.runtime.device)
         log.info("ready: model %s, %s", self.contract.model_version, self.runtime.name)
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
@@ -51,10 +57,14 @@ class ImageHandler:
         Returns:
             One encoded body a row, in the same order.
         """
-        responses = self._respond([self._parse(row, context, index) for index, row in enumerate(data)])
+        with self.drain_sign.batch() as declined:
+            responses = [draining_response()] * len(data) if declined else self._classify(data, context)
         for index, response in enumerate(responses):
             context.set_response_status(response.status, response.phrase, index)
             context.set_response_content_type(index, response.content_type)
+            for name, value in response.headers:
+                context.set_response_header(index, name, value)
+        self.metrics.answered(responses)
         return [response.body for response in responses]
 
     def describe(self) -> dict[str, Any]:
@@ -68,6 +78,9 @@ class ImageHandler:
             "device": self.runtime.device,
         }
 
+    def _classify(self, data: list[dict[str, Any]], context: Any) -> list[Response]:
+        return self._respond([self._parse(row, context, index) for index, row in enumerate(data)])
+
     def _parse(self, row: dict[str, Any], context: Any, index: int) -> Request | Response:
         try:
             return parse(row, context.get_all_request_header(index), self.settings.limits.max_photos)
@@ -78,10 +91,14 @@ class ImageHandler:
         """Decode side by side, run the network once over all that decoded, answer row by row."""
         rows = [RowAnswers(request) for request in requests if isinstance(request, Request)]
         pending = [photo for row in rows for photo in row.photos]
-        prepared = self.pool.map(lambda p: prepare(p, self.contract, self.settings.limits), pending)
+        prepared = list(self.pool.map(lambda p: prepare(p, self.contract, self.settings.limits), pending))
+        for photo in prepared:
+            self.metrics.decoded(photo.seconds)
         good = [photo for photo in prepared if photo.pixels is not None]
         if good:
+            began = time.perf_counter()
             logits, maps = self.runtime.infer(np.stack([photo.pixels for photo in good if photo.pixels is not None]))
+            self.metrics.inferred(time.perf_counter() - began)
             for photo, row_logits, row_maps in zip(good, logits, maps, strict=True):
                 photo.logits, photo.maps = row_logits, row_maps
         answers = iter(rows)
@@ -95,3 +112,13 @@ class ImageHandler:
         except Exception:  # a bug of ours must not take the neighbours along
             log.exception("a row could not be answered")
             return internal_error_response()
+
+
+def _accelerator(context: Any) -> int | None:
+    """Return the index of the accelerator that TorchServe gives this worker, None where this torch cannot use it."""
+    gpu = context.system_properties.get("gpu_id")
+    if gpu is None:
+        return None
+    import torch
+
+    return int(gpu) if torch.cuda.is_available() else None

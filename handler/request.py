@@ -30,11 +30,13 @@ class Request:
         purpose: which of the three questions it asks.
         photos: in the order of the request; empty for ``describe``.
         wants_png: the sender accepts ``image/png``.
+        is_probe: nobody's photo, sent to see whether the service answers; the metrics leave it out.
     """
 
     purpose: Purpose
     photos: tuple[EncodedPhoto, ...]
     wants_png: bool
+    is_probe: bool
 
 
 def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -> Request:
@@ -52,6 +54,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     content_type = str(lowered.get("content-type", "")).lower()
     explains = str(lowered.get("explain", "")) == "True"
     wants_png = "image/png" in str(lowered.get("accept", "")).lower()
+    is_probe = "x-probe" in lowered
     if content_type.startswith("application/x-www-form-urlencoded"):
         raise PhotoError(
             415,
@@ -60,7 +63,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         )
     body = row.get("body")
     if isinstance(body, Mapping) and body.get("describe") is True:
-        return Request("describe", (), wants_png)
+        return Request("describe", (), wants_png, is_probe)
     if len(row) > max_photos:
         raise PhotoError(
             413, "too_many_photos", f"The request carries {len(row)} photos, the limit is {max_photos}. Send several."
@@ -73,4 +76,4 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     )
     if not photos:
         raise PhotoError(400, "empty_body", "The request carries no photo. Send it as the body or as a file field.")
-    return Request("explain" if explains else "predict", photos, wants_png)
+    return Request("explain" if explains else "predict", photos, wants_png, is_probe)

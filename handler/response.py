@@ -1,7 +1,7 @@
 """The answers' shapes on the wire."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +9,7 @@ from handler.errors import PhotoError
 
 JSON = "application/json"
 PNG = "image/png"
+_RESTART_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,15 @@ class Response:
         status: HTTP status.
         body: encoded body.
         content_type: of the body.
+        counted: the predictions and errors in it that the metrics count.
+        headers: further ones, name and value.
     """
 
     status: int
     body: bytes
     content_type: str = JSON
+    counted: tuple[dict[str, Any], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def phrase(self) -> str:
@@ -31,9 +36,9 @@ class Response:
         return HTTPStatus(self.status).phrase
 
 
-def json_response(value: dict[str, Any], status: int = 200) -> Response:
+def json_response(value: dict[str, Any], status: int = 200, counted: tuple[dict[str, Any], ...] = ()) -> Response:
     """Encode an answer compactly; a NaN in it is a bug and raises ValueError rather than make invalid JSON."""
-    return Response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode())
+    return Response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), counted=counted)
 
 
 def error_entry(code: str, message: str) -> dict[str, Any]:
@@ -43,7 +48,8 @@ def error_entry(code: str, message: str) -> dict[str, Any]:
 
 def error_response(error: PhotoError) -> Response:
     """Encode a photo's fault."""
-    return json_response(error_entry(error.code, error.message), error.status)
+    entry = error_entry(error.code, error.message)
+    return json_response(entry, error.status, (entry,))
 
 
 def internal_error_entry() -> dict[str, Any]:
@@ -53,4 +59,11 @@ def internal_error_entry() -> dict[str, Any]:
 
 def internal_error_response() -> Response:
     """Encode a fault of ours."""
-    return json_response(internal_error_entry(), 500)
+    entry = internal_error_entry()
+    return json_response(entry, 500, (entry,))
+
+
+def draining_response() -> Response:
+    """Decline a request because the service is about to end; the next one to start will take it."""
+    entry = error_entry("draining", "The service is about to end or restart. Try again in a little while.")
+    return replace(json_response(entry, 503, (entry,)), headers=(("Retry-After", str(_RESTART_SECONDS)),))

@@ -15,12 +15,12 @@ class HandlerSettings:
     Attributes:
         limits: what a photo may cost.
         threads: threads for decoding and for the network.
-        precision: arithmetic of the runtime graph, an OpenVINO precision name.
+        graph: what computes the logits, a name of :data:`handler.runtime.GRAPHS` or ``auto``.
     """
 
     limits: Limits
     threads: int
-    precision: str
+    graph: str
 
 
 def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
@@ -34,7 +34,7 @@ def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
         return HandlerSettings(
             limits=Limits(**{field.name: int(limits[field.name]) for field in fields(Limits)}),
             threads=int(config["threads"]) or _cores(),
-            precision=str(config["precision"]),
+            graph=str(config["graph"]),
         )
     except KeyError as missing:
         raise ValueError(f"model-config.yaml: key {missing} is missing") from None

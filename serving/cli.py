@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from serving import control
+from serving import control, logs
 from serving.engine import AddressTakenError
 from serving.java import NoJavaError
-from serving.probe import read_key
+from serving.probe import read_engine_key, read_key
 from serving.settings import ServingSettings, from_environment
 from serving.supervisor import read_instance, supervise
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command()
 def run() -> None:
-    """Run in the foreground until SIGTERM (containers, service managers)."""
+    """Run in the foreground until SIGTERM, then drain (containers, service managers)."""
     try:
         raise SystemExit(supervise(_settings()))
     except (AddressTakenError, NoJavaError, ModuleNotFoundError, FileNotFoundError) as error:
@@ -29,15 +29,18 @@ def run() -> None:
 @app.command()
 def start() -> None:
     """Start in the background and return once a real prediction was answered."""
+    settings = _settings()
+    if fault := logs.why_no_file(settings.log_file):
+        typer.echo(f"serving: {fault}", err=True)
     try:
-        typer.echo(f"TorchServe {control.start(_settings())}")
+        typer.echo(f"TorchServe {control.start(settings)}")
     except (control.ServiceError, FileNotFoundError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 
 @app.command()
 def stop() -> None:
-    """Stop the service and return once nothing of it is left."""
+    """Drain and stop the service; return once nothing of it is left."""
     try:
         typer.echo(f"TorchServe {control.stop(_settings())}")
     except PermissionError as error:
@@ -64,9 +67,12 @@ def status(
 
 
 @app.command()
-def token() -> None:
+def token(
+    management: Annotated[bool, typer.Option("--management", help="The token of the management API instead.")] = False,
+) -> None:
     """Print the inference token of the running service and nothing else."""
-    key = read_key(_settings().token_file)
+    settings = _settings()
+    key = read_engine_key(settings.state, "management") if management else read_key(settings.token_file)
     if key is None:
         raise SystemExit("serving: no service is running. Start it with `make serve`.")
     typer.echo(key)

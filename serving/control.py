@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from serving import logs
 from serving.probe import predicts, read_key
 from serving.settings import ServingSettings
 from serving.supervisor import Instance, read_instance
 
-_STOP_SECONDS = 40
+_STOP_SECONDS = 45  # draining, and Java's own end
 
 
 class ServiceError(RuntimeError):
@@ -75,12 +76,16 @@ def answers(settings: ServingSettings) -> bool:
 
 def _launch(settings: ServingSettings) -> float:
     """Start a supervisor that outlives us; return the seconds until the service was ready."""
-    with settings.log_file.open("wb") as log:
+    log, output = settings.log_file, settings.output_file
+    # Lines of earlier starts are no part of what a failure shows.
+    already = log.stat().st_size if log.is_file() else 0
+    has_log = logs.why_no_file(log) is None
+    with output.open("wb") as file:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "serving", "run"],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=subprocess.DEVNULL if has_log else file,  # the log is on both; this copy would grow without end
+            stderr=file,
             start_new_session=True,  # the terminal's Ctrl-C is not meant for it
         )
     began = time.monotonic()
@@ -89,7 +94,8 @@ def _launch(settings: ServingSettings) -> float:
         if instance is not None and instance.supervisor == supervisor.pid and instance.ready:
             return time.monotonic() - began
         time.sleep(0.05)
-    raise ServiceError(f"TorchServe did not start. The end of {settings.log_file}:\n{_tail(settings.log_file)}")
+    said = (_tail(log, already) if has_log else "") + _tail(output)
+    raise ServiceError(f"TorchServe did not start. {log if has_log else output} ends with:\n{said}")
 
 
 def _signal(send: Callable[[int, int], None], pid: int, number: signal.Signals, is_alive: Callable[[], bool]) -> None:
@@ -117,5 +123,8 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
-def _tail(path: Path, lines: int = 25) -> str:
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _tail(path: Path, start: int = 0, lines: int = 25) -> str:
+    """Return the last lines of what a file holds from a byte on; all of them where it became shorter meanwhile."""
+    content = path.read_bytes()
+    written = content[start if len(content) >= start else 0 :].decode("utf-8", "replace")
+    return "".join(written.splitlines(keepends=True)[-lines:])

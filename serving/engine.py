@@ -1,7 +1,6 @@
 """The Java process of TorchServe."""
 
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -9,15 +8,26 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from serving import drain, logs
 from serving.java import find_java
-from serving.probe import predicts
+from serving.probe import predicts, read_engine_key
 from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
 _STOP_SECONDS = 15
+_REAP_SECONDS = 5
+_JAVA_OPTIONS = (
+    "-XX:+UseSerialGC",  # one thread and no regions: a body of 50 MB is 50 MB
+    "-XX:TieredStopAtLevel=1",  # ready sooner, and the compiler's own memory stays small; the network is the work
+    "-XX:MaxDirectMemorySize=1g",  # only ever used by a server batch of the largest photos
+    "-Dio.netty.allocator.numDirectArenas=1",  # as many arenas as threads would each keep their own reserve
+    "-Dio.netty.allocator.numHeapArenas=1",
+)
 # Code on PYTHONPATH would win over the code in the archive; TS_CONFIG_FILE over the settings named on the command line.
 _NOT_INHERITED = frozenset({"PYTHONPATH", "TS_CONFIG_FILE"})
 
@@ -30,7 +40,7 @@ class Engine:
     """One TorchServe, started without its launcher, which orphans Java and hides its exit code.
 
     Args:
-        settings: of this instance. Java and the workers print to this process's own stdout.
+        settings: of this instance. What Java and the workers print goes into our log.
 
     Raises:
         AddressTakenError: another program listens where this one should.
@@ -49,22 +59,34 @@ class Engine:
         java, packages = find_java(), _site_packages()
         # Sockets of the workers lie here; a path of theirs may have at most 107 bytes, so not under `state`.
         self.temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
+        self.drain_sign = self.temporary / "drain"
+        self.drain_sign.touch()
         self._forget_keys()
         self.process = subprocess.Popen(
             self._command(java, packages),
             cwd=settings.state,  # TorchServe writes its key file into the working directory
             env=self._environment(),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,  # one group with its workers, so that none can outlive it
         )
+        assert self.process.stdout is not None
+        self._relay = threading.Thread(target=logs.relay, args=(self.process.stdout,), daemon=True)
+        self._relay.start()
 
     def is_ready(self) -> bool:
         """Tell whether a real prediction is answered; the inference key is then in its file."""
-        key = self._engine_key("inference")
+        key = read_engine_key(self.settings.state, "inference")
         if key is None or not predicts(self.settings.inference, key):
             return False
         self._hand_out(key)
         return True
+
+    def drain(self, hurried: threading.Event) -> str:
+        """Finish what was begun and decline the rest; return how it went. See :func:`serving.drain.drain`."""
+        key = read_engine_key(self.settings.state, "management") or ""
+        return drain.drain(self.drain_sign, self.settings.management, key, hurried)
 
     def stop(self) -> None:
         """End Java and its workers, whatever state they are in, and remove what they left."""
@@ -73,8 +95,20 @@ class Engine:
             self.process.wait(_STOP_SECONDS)
         self._signal_group(signal.SIGKILL)
         self.process.wait()
+        self._reap()
+        self._relay.join(_REAP_SECONDS)
         self._forget_keys()
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _reap(self) -> None:
+        """Wait until nothing of the group is left; as process 1 of a container we inherit what Java leaves."""
+        deadline = time.monotonic() + _REAP_SECONDS
+        with suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                with suppress(ChildProcessError):
+                    os.waitpid(-self.process.pid, os.WNOHANG)
+                os.killpg(self.process.pid, 0)
+                time.sleep(0.02)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):  # the whole group is gone already
@@ -84,6 +118,7 @@ class Engine:
         return [
             str(java),
             f"-Xmx{self.settings.heap_mb}m",
+            *_JAVA_OPTIONS,
             f"-Dmodel_server_home={packages}",
             f"-Djava.io.tmpdir={self.temporary}",
             f"-Dlog4j.configurationFile={_LOGGING.as_uri()}",
@@ -97,15 +132,13 @@ class Engine:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        return {**inherited, "TEMP": str(self.temporary), "TMPDIR": str(self.temporary)}
-
-    def _engine_key(self, name: str) -> str | None:
-        """Read one of the keys that TorchServe made at this start."""
-        try:
-            keys = json.loads((self.settings.state / "key_file.json").read_text(encoding="utf-8"))
-            return str(keys[name]["key"])
-        except (OSError, ValueError, KeyError):
-            return None
+        own = {
+            "TEMP": self.temporary,
+            "TMPDIR": self.temporary,
+            "TS_METRICS_CONFIG": self.settings.metrics_config,
+            drain.VARIABLE: self.drain_sign,
+        }
+        return {**inherited, **{name: str(path) for name, path in own.items()}}
 
     def _hand_out(self, key: str) -> None:
         """Write the inference key alone where clients read it; whoever reads the engine's own file can manage it."""

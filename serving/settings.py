@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 MODEL_NAME = "refund_classifier"
 _ADDRESSES = ("inference_address", "management_address", "metrics_address")
+_LOOPBACK = ("127.0.0.1", "localhost")
 _GRPC_PORTS = ("grpc_inference_port", "grpc_management_port")
 
 
@@ -19,10 +21,12 @@ class ServingSettings:
     Attributes:
         config: TorchServe's ``config.properties``.
         store: folder with the model archives.
-        state: folder of this instance: its keys, its log, who runs it. Two instances need two.
+        state: folder of this instance: its keys, who runs it. Two instances need two.
+        log_folder: folder of its log, likewise.
         inference: base URL of the inference API.
         management: base URL of the management API.
         metrics: base URL of the metrics.
+        metrics_config: the file that declares them.
         listens: every ``host:port`` that the engine binds, gRPC's included.
         overrides: the variables ``TS_*`` that override the file, sorted.
         startup_timeout: seconds until a real prediction must have been answered.
@@ -32,9 +36,11 @@ class ServingSettings:
     config: Path
     store: Path
     state: Path
+    log_folder: Path
     inference: str
     management: str
     metrics: str
+    metrics_config: Path
     listens: tuple[str, ...]
     overrides: tuple[tuple[str, str], ...]
     startup_timeout: float
@@ -52,13 +58,18 @@ class ServingSettings:
 
     @property
     def log_file(self) -> Path:
-        """What the engine prints when it runs in the background."""
-        return self.state / "server.log"
+        """The server's log, rotated."""
+        return self.log_folder / "app.log"
+
+    @property
+    def output_file(self) -> Path:
+        """What a supervisor in the background says outside its log: that it cannot start, or where no log can be."""
+        return self.state / "server.out"
 
     def fingerprint(self) -> str:
         """Return a digest of what is served and how: when it changes, a running service is out of date."""
         digest = hashlib.sha256()
-        for path in (self.archive, self.config):
+        for path in (self.archive, self.config, self.metrics_config):
             digest.update(path.read_bytes())
         digest.update(repr((self.overrides, self.heap_mb)).encode())
         return digest.hexdigest()
@@ -78,9 +89,18 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
     for key in _ADDRESSES:
         if not re.fullmatch(r"http://[^/:]+:\d+", values[key]):
             raise ValueError(f"{key} (TS_{key.upper()}) must be http://HOST:PORT, found {values[key]!r}")
+    if urlsplit(values["management_address"]).hostname not in _LOOPBACK:
+        raise ValueError(
+            f"management_address (TS_MANAGEMENT_ADDRESS) must be on 127.0.0.1, found {values['management_address']!r}: "
+            "whoever reaches it can run code here. From elsewhere, use an SSH tunnel."
+        )
     for key in _GRPC_PORTS:
         if not values[key].isdecimal():
             raise ValueError(f"{key} (TS_{key.upper()}) must be a port, found {values[key]!r}")
+    # The engine resolves a relative path against its working directory, which is `state`.
+    metrics_config = (config.parent / environment.get("TS_METRICS_CONFIG", values.get("metrics_config", ""))).resolve()
+    if not metrics_config.is_file():
+        raise FileNotFoundError(f"{metrics_config} does not exist: metrics_config in {config} must name a file.")
     timeout = environment.get("SERVING_STARTUP_TIMEOUT", "120")
     if not timeout.isdecimal():
         raise ValueError(f"SERVING_STARTUP_TIMEOUT must be a number of seconds, found {timeout!r}")
@@ -88,9 +108,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
         config=config,
         store=Path(environment.get("MODEL_STORE", "model_store")).resolve(),
         state=Path(environment.get("SERVING_STATE", ".serving")).resolve(),
+        log_folder=Path(environment.get("LOG_DIR", "logs")).resolve(),
         inference=_reachable(values["inference_address"]),
         management=values["management_address"],
         metrics=_reachable(values["metrics_address"]),
+        metrics_config=metrics_config,
         listens=(
             *(values[key].removeprefix("http://") for key in _ADDRESSES),
             *(f"127.0.0.1:{values[key]}" for key in _GRPC_PORTS),

@@ -1,4 +1,4 @@
-"""Keeps one engine running and ends it properly; the parent of Java, in the foreground."""
+"""Keeps one engine running, drains and ends it properly; the parent of Java, in the foreground."""
 
 import fcntl
 import json
@@ -14,7 +14,9 @@ from typing import IO
 
 import psutil
 
+from serving import logs
 from serving.engine import Engine
+from serving.logs import log
 from serving.settings import ServingSettings
 
 EXIT_ENGINE_FAILED = 70  # EX_SOFTWARE: whoever restarts us on failure shall do so
@@ -63,43 +65,63 @@ def read_instance(state: Path) -> Instance | None:
 def supervise(settings: ServingSettings) -> int:
     """Run the engine until a signal asks for its end or it ends by itself; return the exit code.
 
-    0 after SIGTERM or SIGINT; 70 when the engine did not get ready or ended unasked; 75 when another
-    supervisor holds the state folder.
+    SIGTERM or SIGINT drains; a further SIGINT, a second Ctrl-C, does not wait for that.
+
+    0 after such a signal; 70 when the engine did not get ready or ended unasked; 75 when another supervisor holds
+    the state folder.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
     with (settings.state / "lock").open("w") as lock:
         if not _lock(lock):
             print(f"serving: another service runs from {settings.state}", file=sys.stderr)
             return EXIT_ALREADY_RUNNING
-        stopped = threading.Event()
-        _on_signal(stopped)
+        logs.set_up(settings.log_file)
+        stopped, hurried = threading.Event(), threading.Event()
+        _on_signal(stopped, hurried)
         fingerprint = settings.fingerprint()
         engine = Engine(settings)
         try:
             _write_instance(engine, fingerprint, ready=False)
-            return _watch(engine, stopped, fingerprint)
+            if not _watch(engine, stopped, fingerprint):
+                return EXIT_ENGINE_FAILED
+            return _drain(engine, hurried)
         finally:
             engine.stop()
             (settings.state / "instance.json").unlink(missing_ok=True)
 
 
-def _watch(engine: Engine, stopped: threading.Event, fingerprint: str) -> int:
-    """Wait for readiness, then for the end; return the exit code."""
+def _watch(engine: Engine, stopped: threading.Event, fingerprint: str) -> bool:
+    """Wait for readiness, then for the end; tell whether a signal asked for it."""
     timeout = engine.settings.startup_timeout
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     ready = False
     while not stopped.wait(0.1):
-        if (code := engine.process.poll()) is not None:
-            print(f"serving: TorchServe ended by itself with code {code}", file=sys.stderr)
-            return EXIT_ENGINE_FAILED
+        if _has_ended(engine):
+            return False
         if ready:
             continue
         if ready := engine.is_ready():
             _write_instance(engine, fingerprint, ready)
-        elif time.monotonic() > deadline:
-            print(f"serving: TorchServe answered no prediction within {timeout:.0f} s", file=sys.stderr)
-            return EXIT_ENGINE_FAILED
-    return 0
+            log.info("ready after %.1f s: %s", time.monotonic() - began, engine.settings.inference)
+        elif time.monotonic() - began > timeout:
+            log.error("TorchServe answered no prediction within %.0f s", timeout)
+            return False
+    return True
+
+
+def _drain(engine: Engine, hurried: threading.Event) -> int:
+    """Let the engine finish what it has begun; return the exit code."""
+    log.info("draining: what was begun is finished, new requests are declined")
+    log.info(engine.drain(hurried))
+    return EXIT_ENGINE_FAILED if _has_ended(engine) else 0
+
+
+def _has_ended(engine: Engine) -> bool:
+    """Tell, and log, whether Java ended unasked."""
+    if (code := engine.process.poll()) is None:
+        return False
+    log.error("TorchServe ended by itself with code %d", code)
+    return True
 
 
 def _lock(file: IO[str]) -> bool:
@@ -110,8 +132,10 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _on_signal(stopped: threading.Event) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
+def _on_signal(stopped: threading.Event, hurried: threading.Event) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopped.is_set() and number == signal.SIGINT:
+            hurried.set()
         stopped.set()
 
     signal.signal(signal.SIGTERM, stop)

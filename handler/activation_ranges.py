@@ -1,0 +1,33 @@
+"""The file that says between which values the activations of a trained network lie; export rounds to 8 bits by it."""
+
+import json
+from pathlib import Path
+
+FILE_NAME = "activation_ranges.json"
+Ranges = dict[str, tuple[float, float]]  # lowest and highest value a convolution receives, by its name in the network
+
+
+def save(ranges: Ranges, model_version: str, folder: Path) -> None:
+    """Write the ranges of a model into its folder."""
+    rounded = {name: [float(f"{low:.6g}"), float(f"{high:.6g}")] for name, (low, high) in ranges.items()}
+    text = json.dumps({"model_version": model_version, "ranges": rounded}, indent=2)
+    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path, model_version: str) -> Ranges:
+    """Read the ranges of a model from its folder.
+
+    Raises:
+        FileNotFoundError: there are none; the message says how to measure them.
+        ValueError: they belong to another model version; the message names both.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist. Measure it with `python -m training ranges --data FOLDER`.")
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["model_version"] != model_version:
+        raise ValueError(
+            f"{path} belongs to model {stored['model_version']}, the contract to model {model_version}. "
+            "Measure them again with `python -m training ranges --data FOLDER`."
+        )
+    return {name: (float(low), float(high)) for name, (low, high) in stored["ranges"].items()}

@@ -1,0 +1,87 @@
+"""What Prometheus learns of the handler's work, through TorchServe's own metrics.
+
+Names, kinds and labels are declared in ``serving/metrics.yaml``; of what is not declared the engine drops every value.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from handler.contract import Contract
+from handler.errors import CODES
+from handler.response import Response
+
+log = logging.getLogger("handler")
+
+PREDICTIONS = "refund_predictions_total"
+ONE_MINUS_CONFIDENCE = "refund_one_minus_confidence"
+ERRORS = "refund_errors_total"
+DECODE = "refund_decode_seconds"
+INFERENCE = "refund_inference_seconds"
+LOADED = "refund_model_loaded_timestamp_seconds"
+NAMES = (PREDICTIONS, ONE_MINUS_CONFIDENCE, ERRORS, DECODE, INFERENCE, LOADED)
+
+_DECISIONS = ("accept", "review")
+# A value travels to the engine as a line of text in which these separate the labels.
+_LABEL = str.maketrans(",:|", "   ")
+
+
+class Metrics:
+    """The handler's counters and histograms.
+
+    Args:
+        engine: TorchServe's metrics cache; None where there is no engine, and nothing is reported then.
+        contract: names the classes and the model version.
+        graph: what runs, as ``describe`` says it.
+        device: likewise.
+    """
+
+    def __init__(self, engine: Any, contract: Contract, graph: str, device: str) -> None:
+        # Source: ts/metrics/caching_metric.py. Values travel as lines of this log, and the root logger is at WARNING.
+        logging.getLogger("ts.metrics.caching_metric").setLevel(logging.INFO)
+        kinds = {} if engine is None else engine.cache
+        self._declared = {name: metric for kind in kinds.values() for name, metric in kind.items() if name in NAMES}
+        if engine is not None and (missing := set(NAMES) - set(self._declared)):
+            log.warning("not reported: %s; metrics_config must name serving/metrics.yaml", ", ".join(sorted(missing)))
+        self._version = contract.model_version
+        self._begin(contract, graph, device)
+
+    def _begin(self, contract: Contract, graph: str, device: str) -> None:
+        """Let every counter begin at 0: of a series that begins at 1, Prometheus never sees the first one."""
+        for name in contract.classes:
+            for decision in _DECISIONS:
+                self._add(PREDICTIONS, 0, name, decision, self._version)
+        for code in CODES:
+            self._add(ERRORS, 0, code)
+        self._add(LOADED, int(time.time()), self._version, contract.contract_version, graph, device)
+
+    def decoded(self, seconds: float) -> None:
+        """Report one photo's way from bytes to the network's input."""
+        self._add(DECODE, seconds)
+
+    def inferred(self, seconds: float) -> None:
+        """Report the network's time for one server batch."""
+        self._add(INFERENCE, seconds)
+
+    def answered(self, responses: Iterable[Response]) -> None:
+        """Count what the photos of a server batch came to; one line a series, for each line costs."""
+        predictions: Counter[tuple[str, str]] = Counter()
+        errors: Counter[str] = Counter()
+        for entry in (entry for response in responses for entry in response.counted):
+            if "error" in entry:
+                errors[entry["error"]["code"]] += 1
+            else:
+                predictions[entry["predicted_class"], entry["decision"]] += 1
+                # The engine's buckets are fixed from 0.005 to 10 and fine near 0, where confidence is near 1.
+                self._add(ONE_MINUS_CONFIDENCE, round(1 - entry["confidence"], 6), self._version)
+        for (name, decision), count in predictions.items():
+            self._add(PREDICTIONS, count, name, decision, self._version)
+        for code, count in errors.items():
+            self._add(ERRORS, count, code)
+
+    def _add(self, name: str, value: float, *labels: str) -> None:
+        metric = self._declared.get(name)
+        if metric is not None:
+            metric.add_or_update(value, [label.translate(_LABEL) for label in labels])
