@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from handler import activation_ranges
 from handler import checkpoint as checkpoints
 from handler.contract import FILE_NAME, from_dict, load
 from training.calibration import Decisions
@@ -39,10 +40,11 @@ def write_model(
     checkpoint: Path,
     settings: TrainingSettings,
     decisions: Decisions,
+    ranges: activation_ranges.Ranges,
     figures: dict[str, Any],
     model_version: str,
 ) -> None:
-    """Write checkpoint, ``contract.json`` and ``figures.json`` into a folder.
+    """Write checkpoint, ``contract.json``, ``activation_ranges.json`` and ``figures.json`` into a folder.
 
     Raises:
         ValueError: the contract would not be one that serving accepts.
@@ -60,6 +62,7 @@ def write_model(
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkpoint, folder / checkpoints.FILE_NAME)
     _write_json(folder / FILE_NAME, contract)
+    activation_ranges.save(ranges, model_version, folder)
     _write_json(folder / "figures.json", {"training": asdict(settings), "test": figures})
 
 

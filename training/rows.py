@@ -1,13 +1,16 @@
 """Which photo plays which part: training, tuning, or being judged by."""
 
+import difflib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+CATALOG_NAME = "catalog.parquet"
 UNKNOWN = "unknown"
 CLASSES = (
     "Sports Shoes",
@@ -40,6 +43,8 @@ CLASSES = (
 )
 
 Part = Literal["train", "tune", "test"]
+_CATALOG_COLUMNS = ("id", "article_type", "category", "split", "image")
+_WILD_COLUMNS = ("id", "label", "sender", "accepts", "split", "image")
 _HELD_OUT_KINDS_OF_59 = 12
 _WILD_FOLDS = 5
 
@@ -49,12 +54,14 @@ class Row:
     """One labelled photo.
 
     Attributes:
-        domain: ``catalog`` (studio) or ``wild`` (phone).
-        key: the data set's own id.
+        domain: ``catalog`` (studio, and whatever a data set does not call otherwise) or ``wild`` (phone); where a model
+            is judged, the group that the row is counted in.
+        key: the data set's own id, or the path inside it.
         kind: the data set's own label, finer or coarser than ours.
-        accepts: categories that count as right; ``("unknown",)`` for an item outside the 27.
+        accepts: categories that count as right; ``("unknown",)`` for an item outside the 27; empty where no answer can
+            be judged.
         part: what the row may be used for.
-        encoded: the photo's bytes.
+        encoded: the photo's bytes, or the file that holds them.
     """
 
     domain: str
@@ -62,41 +69,84 @@ class Row:
     kind: str
     accepts: tuple[str, ...]
     part: Part
-    encoded: bytes
+    encoded: bytes | Path
+
+    @property
+    def name(self) -> str:
+        """Name the photo for a message."""
+        return str(self.encoded) if isinstance(self.encoded, Path) else f"photo {self.key} of {self.domain}"
+
+    def photo(self) -> bytes:
+        """Return the photo's bytes."""
+        return self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
+
+
+def checked_category(name: str, where: str) -> str:
+    """Return a label as it is, if it is one of the 27 or ``unknown``.
+
+    Args:
+        name: the label.
+        where: names the place of the label in the message.
+
+    Raises:
+        ValueError: it is neither; the message names the place, and the category that was probably meant.
+    """
+    known = (*CLASSES, UNKNOWN)
+    if name in known:
+        return name
+    folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    remedy = f"did you mean {folded[close[0]]!r}?" if close else f"they are: {', '.join(known)}"
+    raise ValueError(f"{where}: {name!r} is none of the categories; {remedy}")
 
 
 def read(folder: Path) -> list[Row]:
     """Read ``catalog.parquet`` and, where there is one, ``wild.parquet``.
 
-    Rows that no answer can be judged by (empty ``accepts``) are left out.
-
     Raises:
-        FileNotFoundError: the folder holds no ``catalog.parquet``; the message says what is expected.
+        ValueError: a file or a label cannot be used; the message names it.
     """
-    catalog = folder / "catalog.parquet"
-    if not catalog.is_file():
-        raise FileNotFoundError(
-            f"{catalog} does not exist. Name a folder that holds catalog.parquet (and wild.parquet) with --data."
-        )
-    records = list(_records(catalog))
-    kinds = sorted({str(record["article_type"]) for record in records if record["category"] == UNKNOWN})
-    held_out = frozenset(sorted(kinds, key=_digest)[:_HELD_OUT_KINDS_OF_59])
+    records = list(_records(folder / CATALOG_NAME, _CATALOG_COLUMNS))
+    held_out = held_out_kinds({str(record["article_type"]) for record in records if record["category"] == UNKNOWN})
     rows = [_catalog_row(record, held_out) for record in records]
     wild = folder / "wild.parquet"
     if wild.is_file():
-        rows += [_wild_row(record) for record in _records(wild) if record["accepts"]]
+        rows += [_wild_row(record) for record in _records(wild, _WILD_COLUMNS)]
     return rows
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=512):
+def held_out_kinds(kinds: Collection[str]) -> frozenset[str]:
+    """Choose the kinds of unknown items that only ever judge: what it takes for unknown it must not have seen."""
+    return frozenset(sorted(kinds, key=_digest)[:_HELD_OUT_KINDS_OF_59])
+
+
+def part_of_file(path: str) -> Part:
+    """Give a file its part by the hash of its path inside the data set: eight tenths train, one tunes, one judges."""
+    tenth = int(_digest(path), 16) % 10
+    return "tune" if tenth == 0 else "test" if tenth == 1 else "train"
+
+
+def _records(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a parquet file.
+
+    Raises:
+        ValueError: it is no parquet file, or lacks a column; the message names both.
+    """
+    try:
+        table = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: {error}") from error
+    missing = [name for name in columns if name not in table.schema_arrow.names]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}; it needs {', '.join(columns)}")
+    for batch in table.iter_batches(batch_size=512, columns=list(columns)):
         yield from batch.to_pylist()
 
 
 def _catalog_row(record: dict[str, Any], held_out: frozenset[str]) -> Row:
     """Give a catalog row its part; kinds of unknown items that are held out whole only ever judge."""
     kind = str(record["article_type"])
-    category = str(record["category"])
+    category = checked_category(str(record["category"]), f"photo {record['id']} of catalog")
     part = _part_of_split(str(record["split"]), str(record["id"]))
     if category == UNKNOWN and kind in held_out:
         part = "test"
@@ -108,7 +158,8 @@ def _wild_row(record: dict[str, Any]) -> Row:
     part = _part_of_split(str(record["split"]), str(record["id"]))
     if part == "train" and int(_digest(f"sender {record['sender']}"), 16) % _WILD_FOLDS == 0:
         part = "test"
-    return Row("wild", str(record["id"]), str(record["label"]), tuple(record["accepts"]), part, record["image"])
+    accepts = tuple(checked_category(name, f"photo {record['id']} of wild") for name in record["accepts"])
+    return Row("wild", str(record["id"]), str(record["label"]), accepts, part, record["image"])
 
 
 def _part_of_split(split: str, key: str) -> Part:

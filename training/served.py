@@ -1,0 +1,96 @@
+"""The model archive, answering as its worker answers."""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+_PROCESS = Path(__file__).parent / "served_process.py"
+_CONFIG = "model-config.yaml"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model archive that is running.
+
+    Attributes:
+        description: what its handler says of itself: versions, classes, input size, graph.
+        batch_size: photos that the worker gets at once.
+        process: the interpreter that it runs in.
+        log: what that wrote to its standard error.
+    """
+
+    description: dict[str, Any]
+    batch_size: int
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def answers(self, photos: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Classify encoded photos as one batch.
+
+        Returns:
+            Of each ``status``, as HTTP has it, and ``answer``, the body.
+
+        Raises:
+            ValueError: the process ended; the message has the end of its log.
+        """
+        message = b"".join([struct.pack("!I", len(photos)), *(struct.pack("!I", len(p)) + p for p in photos)])
+        answered: list[dict[str, Any]] = _exchange(self.process, self.log, message)
+        return answered
+
+
+@contextmanager
+def serve(archive: Path) -> Iterator[Served]:
+    """Unpack an archive elsewhere and run its handler in a process where nothing of this repository comes first.
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such archive, or it does not load; the message says why.
+    """
+    if not archive.is_file():
+        raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
+    with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryFile() as log:
+        folder = Path(temporary)
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(folder)
+            config = yaml.safe_load((folder / _CONFIG).read_text(encoding="utf-8"))
+        except (zipfile.BadZipFile, FileNotFoundError) as error:
+            raise ValueError(f"{archive} is no model archive of this project: {error}") from error
+        command = [sys.executable, "-I", str(_PROCESS), str(folder)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=folder)
+        try:
+            yield Served(_exchange(process, log, b""), int(config["batchSize"]), process, log)
+        finally:
+            _end(process)
+
+
+def _exchange(process: subprocess.Popen[bytes], log: IO[bytes], message: bytes) -> Any:
+    """Send a message and read one line of JSON."""
+    assert process.stdin is not None and process.stdout is not None
+    with suppress(BrokenPipeError):  # the log says more
+        process.stdin.write(message)
+        process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        log.seek(0)
+        last = log.read().decode(errors="replace").strip()[-2000:]
+        raise ValueError(f"the archive's handler ended with code {process.wait()}:\n{last}")
+    return json.loads(line)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None and process.stdout is not None
+    process.kill()
+    process.wait()
+    with suppress(BrokenPipeError):  # what a process that ended by itself did not take
+        process.stdin.close()
+    process.stdout.close()
