@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
 
+from results import review_queue
 from results.clock import now
+from results.repeats import Fingerprint, Repeat, find_exact, find_near, store_fingerprint
 from results.schema import photos, predictions_history, run_failures
+from results.upsert import insert_once
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,13 @@ class PhotoKey:
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer to store; ``audit`` when a person shall look at it although it was accepted."""
+    """An answer to store.
+
+    Attributes:
+        audit: a person shall look at it although it was accepted.
+        fingerprint: what the photo looks like; None where that is not known or there is nothing to see.
+        reused: the answer was given to another photo with the same bytes.
+    """
 
     photo: PhotoKey
     bytes: int
@@ -44,6 +52,8 @@ class Classified:
     contract_version: str
     expected_category: str | None = None
     audit: bool = False
+    fingerprint: Fingerprint | None = None
+    reused: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,13 +70,26 @@ class Failed:
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of a photo that need not be sent again."""
+    """What is stored of a photo that need not be sent again.
+
+    Attributes:
+        predicted_class: that the model answered; None of a failed photo.
+        for_a_person: somebody will look at it, whatever the manifest expects.
+        shown: the view shows the answer of the model that was asked for, not of another.
+        model_version: that was asked for.
+        contract_version: likewise.
+    """
 
     id: int
     status: Literal["classified", "failed"]
     code: str | None
     message: str | None
     expected_category: str | None
+    predicted_class: str | None
+    for_a_person: bool
+    shown: bool
+    model_version: str
+    contract_version: str
 
 
 def find_known(
@@ -82,47 +105,79 @@ def find_known(
     """
     if not keys:
         return {}
-    answered = exists().where(
-        and_(
-            predictions_history.c.photo_id == photos.c.id,
-            predictions_history.c.model_version == model_version,
-            predictions_history.c.contract_version == contract_version,
-        )
-    )
-    query = select(photos, answered.label("answered")).where(
-        photos.c.source == keys[0].source, photos.c.filename.in_([key.filename for key in keys])
+    answer = predictions_history.c
+    of_photo = and_(answer.photo_id == photos.c.id, _of_model(model_version, contract_version))
+    newest = select(func.max(answer.id)).where(of_photo).correlate(photos).scalar_subquery()
+    query = (
+        select(photos, answer.id.label("answer"), answer.decision, answer.predicted_class)
+        .outerjoin(predictions_history, answer.id == newest)
+        .where(photos.c.source == keys[0].source, photos.c.filename.in_([key.filename for key in keys]))
     )
     wanted = set(keys)
     known: dict[PhotoKey, Known] = {}
     for row in connection.execute(query).mappings():
         key = PhotoKey(row["source"], row["filename"], row["sha256"], row["return_id"])
-        if key not in wanted:
-            continue
-        if row["answered"] if row["status"] == "classified" else row["photo_fault"]:
+        answered = row["status"] == "classified" and row["answer"] is not None
+        if key in wanted and (answered or (row["status"] == "failed" and row["photo_fault"])):
             known[key] = Known(
-                row["id"], row["status"], row["error_code"], row["error_message"], row["expected_category"]
+                row["id"],
+                row["status"],
+                row["error_code"],
+                row["error_message"],
+                row["expected_category"],
+                row["predicted_class"],
+                answered and (row["decision"] == "review" or row["audit"] or row["repeat_of"] is not None),
+                (row["model_version"], row["contract_version"]) == (model_version, contract_version),
+                model_version,
+                contract_version,
             )
     return known
 
 
-def store(connection: Connection, run: int, outcome: Classified | Failed) -> int | None:
+def find_answers(
+    connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
+) -> dict[str, dict[str, Any]]:
+    """Return by sha256 what this model has answered to photos with these bytes, whatever they are called.
+
+    The newest answer of each; a copied answer is not copied again, its original is.
+    """
+    if not keys:
+        return {}
+    answer = predictions_history.c
+    query = (
+        select(photos.c.sha256, func.max(answer.id))
+        .join(predictions_history, answer.photo_id == photos.c.id)
+        .where(photos.c.sha256.in_({key.sha256 for key in keys}), photos.c.status == "classified")
+        .where(_of_model(model_version, contract_version), answer.reused.is_(False))
+        .group_by(photos.c.sha256)
+    )
+    newest = {number: sha256 for sha256, number in connection.execute(query)}
+    rows = connection.execute(select(predictions_history).where(answer.id.in_(newest))).mappings()
+    return {newest[row["id"]]: {**row, "top3": json.loads(row["top3"])} for row in rows}
+
+
+def store(connection: Connection, run: int, outcome: Classified | Failed) -> Repeat | None:
     """Store one outcome: the photo's record, and its prediction if there is one.
 
     Storing the same outcome of the same run again changes nothing.
 
     Returns:
-        The id of the earliest other photo with the same bytes; None if this is the first.
+        The earlier photo that it repeats; None if there is none.
     """
     if isinstance(outcome, Failed):
         state = {"error_code": outcome.code, "error_message": outcome.message, "photo_fault": outcome.photo_fault}
-        photo_id, repeat_of = _upsert_photo(connection, outcome, {"status": "failed", **state})
+        photo_id, repeat = _upsert_photo(connection, outcome, {"status": "failed", **state})
         failure = {"run_id": run, "photo_id": photo_id, "code": outcome.code, "message": outcome.message}
-        connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=True))
-        return repeat_of
-    state = {"error_code": None, "error_message": None, "photo_fault": False, "audit": outcome.audit}
-    photo_id, repeat_of = _upsert_photo(connection, outcome, {"status": "classified", **state})
+        connection.execute(insert_once(connection, run_failures).values(**failure, is_new=True))
+        review_queue.refresh(connection, [photo_id])
+        return repeat
+    versions = {"model_version": outcome.model_version, "contract_version": outcome.contract_version}
+    state = {"error_code": None, "error_message": None, "photo_fault": False, "audit": outcome.audit, **versions}
+    photo_id, repeat = _upsert_photo(connection, outcome, {"status": "classified", **state})
+    if outcome.fingerprint is not None:
+        store_fingerprint(connection, outcome.photo.sha256, outcome.fingerprint)
     connection.execute(
-        _insert_once(connection, predictions_history).values(
+        insert_once(connection, predictions_history).values(
             photo_id=photo_id,
             run_id=run,
             predicted_class=outcome.predicted_class,
@@ -130,28 +185,37 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> int
             decision=outcome.decision,
             reason=outcome.reason,
             top3=json.dumps(outcome.top3, separators=(",", ":")),
-            model_version=outcome.model_version,
-            contract_version=outcome.contract_version,
             timestamp=now(),
+            reused=outcome.reused,
+            **versions,
         )
     )
-    return repeat_of
+    review_queue.refresh(connection, [photo_id])
+    return repeat
 
 
 def store_known(connection: Connection, run: int, known: Known, expected_category: str | None) -> None:
-    """Note that a run met a known photo: a failed one is listed again, a manifest that changed is obeyed."""
+    """Note that a run met a known photo.
+
+    A failed one is listed again, a manifest that changed is obeyed, and the view shows what the run's model answered,
+    also when that is not the newest answer: after a model was withdrawn, its answers are, too.
+    """
     if known.status == "failed":
         failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
-        connection.execute(_insert_once(connection, run_failures).values(**failure, is_new=False))
+        connection.execute(insert_once(connection, run_failures).values(**failure, is_new=False))
+    changed: dict[str, str | None] = {}
     if expected_category != known.expected_category:
-        connection.execute(photos.update().where(photos.c.id == known.id).values(expected_category=expected_category))
+        changed["expected_category"] = expected_category
+    if known.status == "classified" and not known.shown:
+        changed |= {"model_version": known.model_version, "contract_version": known.contract_version}
+    if changed:
+        connection.execute(photos.update().where(photos.c.id == known.id).values(**changed))
+        review_queue.refresh(connection, [known.id])
 
 
-def _insert_once(connection: Connection, into: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT that leaves a row alone that is there already."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(into).on_conflict_do_nothing()
-    return postgresql.insert(into).on_conflict_do_nothing()
+def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:
+    answer = predictions_history.c
+    return and_(answer.model_version == model_version, answer.contract_version == contract_version)
 
 
 def _is(key: PhotoKey) -> ColumnElement[bool]:
@@ -165,19 +229,32 @@ def _is(key: PhotoKey) -> ColumnElement[bool]:
 
 def _upsert_photo(
     connection: Connection, outcome: Classified | Failed, state: dict[str, Any]
-) -> tuple[int, int | None]:
+) -> tuple[int, Repeat | None]:
     """Insert the photo's record or bring it up to date; return its id and what it repeats."""
     key = outcome.photo
     state = {**state, "bytes": outcome.bytes, "expected_category": outcome.expected_category}
-    row = connection.execute(select(photos.c.id, photos.c.repeat_of).where(_is(key))).first()
+    columns = (photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind)
+    row = connection.execute(select(*columns).where(_is(key))).first()
+    if row is None:
+        repeat = find_exact(connection, key.sha256) if key.sha256 else None
+        repeat = repeat or _find_near(connection, outcome, before=None)
+    else:
+        repeat = Repeat(row.repeat_of, row.repeat_kind) if row.repeat_of is not None else None
+        if repeat is None and row.status == "failed":  # what it looks like, nobody could tell before
+            repeat = _find_near(connection, outcome, before=row.id)
+    state |= {"repeat_of": repeat and repeat.photo_id, "repeat_kind": repeat and repeat.kind}
     if row is not None:
         connection.execute(photos.update().where(photos.c.id == row.id).values(**state))
-        return int(row.id), row.repeat_of
-    earliest = select(func.min(photos.c.id)).where(photos.c.sha256 == key.sha256)
-    repeat_of = connection.execute(earliest).scalar() if key.sha256 else None
+        return int(row.id), repeat
     identity = {"source": key.source, "filename": key.filename, "sha256": key.sha256, "return_id": key.return_id}
-    new = insert(photos).values(**identity, repeat_of=repeat_of, created_at=now(), **state)
-    return int(connection.execute(new.returning(photos.c.id)).scalar_one()), repeat_of
+    new = insert(photos).values(**identity, created_at=now(), **state)
+    return int(connection.execute(new.returning(photos.c.id)).scalar_one()), repeat
+
+
+def _find_near(connection: Connection, outcome: Classified | Failed, before: int | None) -> Repeat | None:
+    if isinstance(outcome, Failed) or outcome.fingerprint is None:
+        return None
+    return find_near(connection, outcome.fingerprint, outcome.photo.sha256, outcome.photo.return_id, before)
 
 
 def failures_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:

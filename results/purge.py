@@ -17,7 +17,8 @@ from sqlalchemy import (
     update,
 )
 
-from results.schema import photos, predictions_history, purged_rows, reviews, run_failures
+from results.repeats import remove_fingerprints
+from results.schema import photos, predictions_history, purged_rows, review_queue, reviews, run_failures
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
@@ -124,8 +125,9 @@ def _purge(connection: Connection, condition: ColumnElement[bool], most: int | N
         ids = [row.id for row in group]
         _tally(connection, ids)
         removed = _remove(connection, ids)
-        hashes = sorted({row.sha256 for row in group if row.sha256})
-        total = total.plus(Purged(len(ids), *removed, tuple(unreferenced(connection, hashes))))
+        gone = unreferenced(connection, sorted({row.sha256 for row in group if row.sha256}))
+        remove_fingerprints(connection, gone)
+        total = total.plus(Purged(len(ids), *removed, tuple(gone)))
         last = ids[-1]
     return total
 
@@ -139,10 +141,10 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     of_photos = or_(reviews.c.photo_id.in_(ids), reviews.c.prediction_id.in_(predictions))
     reviews_removed = connection.execute(delete(reviews).where(of_photos)).rowcount
     connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
+    connection.execute(delete(review_queue).where(review_queue.c.photo_id.in_(ids)))
     answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount
-    for key in photos.foreign_keys:  # repeats of a photo outlive it
-        if key.column.table is photos:
-            connection.execute(update(photos).where(key.parent.in_(ids)).values({key.parent: None}))
+    # Repeats of a photo outlive it.
+    connection.execute(update(photos).where(photos.c.repeat_of.in_(ids)).values(repeat_of=None, repeat_kind=None))
     connection.execute(delete(photos).where(photos.c.id.in_(ids)))
     return answers, reviews_removed
 

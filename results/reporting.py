@@ -1,7 +1,7 @@
 """What one run did, for reports and exports.
 
-The view ``predictions`` shows each photo's newest answer; these queries show the answer of the run that is asked for,
-whatever later runs answered.
+The view ``predictions`` shows each photo's answer of the model in use; these queries show the answer of the run that
+is asked for, whatever later runs answered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -105,7 +105,7 @@ def count_mismatches(connection: Connection, run: int) -> int:
 
 
 def repeats(connection: Connection, run: int, limit: int) -> Listed:
-    """List classified photos whose bytes came before, each with the columns ``earlier_...`` of that photo.
+    """List classified photos that came before, each with the columns ``earlier_...`` of that photo.
 
     ``earlier_run`` is the first run that answered it.
     """
@@ -127,6 +127,14 @@ def repeats(connection: Connection, run: int, limit: int) -> Listed:
     return Listed(_count_answers(connection, wanted), _rows(connection, query.limit(limit)))
 
 
+def count_repeats(connection: Connection, run: int) -> dict[str, int]:
+    """Count the classified photos that came before: ``exact`` (the same bytes), ``near`` (the same picture)."""
+    return {
+        kind: _count_answers(connection, and_(_answer.run_id == run, photos.c.repeat_kind == kind))
+        for kind in ("exact", "near")
+    }
+
+
 def failures(connection: Connection, run: int, limit: int) -> Listed:
     """List what a run could not classify, the new failures first."""
     total = select(func.count()).select_from(run_failures).where(run_failures.c.run_id == run)
@@ -140,6 +148,8 @@ def _column(name: str) -> ColumnElement[Any]:
         return photos.c.id.label(name)
     if name == "mismatch":
         return _MISMATCH.label(name)
+    if name == "reused":
+        return case((_answer.reused, 1), else_=0).label(name)
     if name == "return_id":
         return func.nullif(photos.c.return_id, "").label(name)
     return _answer[name] if name in _answer else photos.c[name]

@@ -5,7 +5,7 @@ import socket
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, false, func, insert, select, update
 
 from results.clock import now
 from results.schema import runs
@@ -67,14 +67,25 @@ def finish_run(
 
 
 def close_interrupted(connection: Connection, shard: str = "") -> list[int]:
-    """Close the runs that were killed; only for whoever holds the lock of the shard. Returns their ids."""
+    """Close the runs that were killed; only for whoever holds the lock of the shard. Returns their ids.
+
+    With that lock nobody works on the whole or on shards of another COUNT: of those that are not closed, only other
+    shards of the same COUNT can be alive.
+    """
+    others = and_(runs.c.shard != shard, runs.c.shard.endswith(f"/{shard.partition('/')[2]}")) if shard else false()
     result = connection.execute(
         update(runs)
-        .where(runs.c.status == "running", runs.c.shard == shard)
+        .where(runs.c.status == "running", ~others)
         .values(status="interrupted", finished_at=now(), message="the batch client ended before it could close the run")
         .returning(runs.c.id)
     )
     return sorted(result.scalars())
+
+
+def has_found_any(connection: Connection, source: str) -> bool:
+    """Tell whether any run has found a photo in a source."""
+    found = select(runs.c.id).where(runs.c.source == source, runs.c.found > 0).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def last_started(connection: Connection) -> str | None:

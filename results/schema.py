@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -75,13 +76,36 @@ photos = Table(
     # The failure lies in the photo itself: while it is unchanged, sending it again would change nothing.
     Column("photo_fault", Boolean, nullable=False, default=False, server_default=false()),
     Column("expected_category", Text),
-    Column("repeat_of", _Id, ForeignKey("photos.id")),  # the earliest photo with the same bytes
+    Column(
+        "repeat_of", _Id, ForeignKey("photos.id")
+    ),  # an earlier photo: the first with the same bytes, or that looks so
     Column("audit", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Text, nullable=False),
+    Column("repeat_kind", Text),  # exact (the same bytes), near
+    # Whose answer the view shows: the model's that the photo's latest run asked, or would have asked.
+    Column("model_version", Text),
+    Column("contract_version", Text),
     UniqueConstraint("source", "filename", "sha256", "return_id"),
     CheckConstraint("status IN ('classified', 'failed')", name="status"),
+    CheckConstraint("repeat_kind IN ('exact', 'near')", name="repeat_kind"),
     Index("ix_photos_sha256", "sha256"),
     Index("ix_photos_repeat_of", "repeat_of"),
+    Index("ix_photos_filename_id", "filename", "id", postgresql_ops={"filename": "text_pattern_ops"}),
+    Index("ix_photos_return_id", "return_id"),
+)
+
+# What the pictures look like, to find those that look alike; one row for all photos with the same bytes.
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("sha256", Text, nullable=False),
+    Column("dhash", BigInteger, nullable=False),  # 64 bits, read as a signed number
+    Column("miniature", LargeBinary, nullable=False),  # uint8 [8, 8, 3], RGB
+    # The bits of dhash, every third in one: what is alike agrees in at least one of them but for a bit.
+    *(Column(f"band{number}", Integer, nullable=False) for number in range(3)),
+    UniqueConstraint("sha256"),
+    *(Index(f"ix_fingerprints_band{number}_dhash", f"band{number}", "dhash") for number in range(3)),
 )
 
 predictions_history = Table(
@@ -98,11 +122,15 @@ predictions_history = Table(
     Column("model_version", Text, nullable=False),
     Column("contract_version", Text, nullable=False),
     Column("timestamp", Text, nullable=False),
+    # Copied from another photo with the same bytes, whom the same model answered.
     Column("reused", Boolean, nullable=False, default=False, server_default=false()),
     UniqueConstraint("photo_id", "run_id"),  # a run answers each photo once, whatever happens
     CheckConstraint("decision IN ('accept', 'review')", name="decision"),
     Index("ix_predictions_history_photo_id_id", "photo_id", "id"),
     Index("ix_predictions_history_run_id", "run_id"),
+    Index("ix_predictions_history_predicted_class_id", "predicted_class", "id"),
+    Index("ix_predictions_history_timestamp_id", "timestamp", "id"),
+    Index("ix_predictions_history_run_id_predicted_class_decision", "run_id", "predicted_class", "decision"),
 )
 
 # What each run could not classify, the photos that it met again included; a later success does not rewrite it.
@@ -141,9 +169,26 @@ reviews = Table(
     Index("ix_reviews_photo_id", "photo_id"),
     Index("ix_reviews_prediction_id", "prediction_id"),
     Index("ix_reviews_undoes", "undoes"),
+    Index("ix_reviews_verdict_id", "verdict", "id"),
 )
 
-# The view that readers of the database rely on: a photo record and its newest prediction.
+# What waits for a person, in order; see results/review_queue.py.
+review_queue = Table(
+    "review_queue",
+    metadata,
+    Column("photo_id", _Id, ForeignKey("photos.id"), primary_key=True),
+    Column("prediction_id", _Id, ForeignKey("predictions_history.id"), nullable=False),
+    Column("place", Float, nullable=False),  # the smallest comes first
+    Column("predicted_class", Text, nullable=False),
+    Column("claimed_by", Text),  # the desk that shows it
+    Column("claimed_until", Text),
+    Index("ix_review_queue_place_photo_id", "place", "photo_id"),
+    Index("ix_review_queue_predicted_class_place_photo_id", "predicted_class", "place", "photo_id"),
+    Index("ix_review_queue_claimed_by", "claimed_by"),
+    Index("ix_review_queue_prediction_id", "prediction_id"),
+)
+
+# The view that readers of the database rely on: a photo record and the newest prediction of the model in use.
 PREDICTION_COLUMNS = (
     "photo_id",
     "filename",
@@ -162,5 +207,7 @@ PREDICTION_COLUMNS = (
     "expected_category",
     "mismatch",
     "repeat_of",
+    "repeat_kind",
+    "reused",
 )
 predictions = table("predictions", *(column(name) for name in PREDICTION_COLUMNS))

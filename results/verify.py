@@ -23,7 +23,8 @@ class Problem:
     Attributes:
         kind: ``integrity`` (the engine's own checks), ``orphan`` (a row whose owner is missing or another),
             ``accounting`` (a run's counts and its rows disagree), ``no_prediction``, ``no_reason`` (a photo record
-            says that it was classified, or failed, and nothing says how), ``top3``.
+            says that it was classified, or failed, and nothing says how), ``repeat`` (a photo that says it repeats
+            another does not, a copied answer is nobody's), ``top3``.
         message: what and where.
     """
 
@@ -44,6 +45,7 @@ def verify(connection: Connection) -> list[Problem]:
         "accounting": _accounting(connection),
         "no_prediction": _without_prediction(connection),
         "no_reason": _without_reason(connection),
+        "repeat": itertools.chain(_repeats(connection), _reused(connection)),
         "top3": _contradicting_top3(connection),
     }
     return [problem for kind, messages in checks.items() for problem in _listed(kind, messages)]
@@ -145,7 +147,12 @@ def _accounting(connection: Connection) -> Iterator[str]:
 
 
 def _without_prediction(connection: Connection) -> Iterator[str]:
-    has_prediction = exists().where(predictions_history.c.photo_id == photos.c.id)
+    answer = predictions_history.c
+    has_prediction = exists().where(
+        answer.photo_id == photos.c.id,
+        answer.model_version == photos.c.model_version,  # the view shows no other
+        answer.contract_version == photos.c.contract_version,
+    )
     query = select(photos.c.id, photos.c.filename).where(photos.c.status == "classified", ~has_prediction)
     for number, filename in connection.execute(query.order_by(photos.c.id).limit(_MOST_LISTED + 1)):
         yield f"photo {number} ({filename}) is classified, but there is no prediction"
@@ -160,6 +167,40 @@ def _without_reason(connection: Connection) -> Iterator[str]:
     for number, filename, is_empty in connection.execute(query.order_by(photos.c.id).limit(_MOST_LISTED + 1)):
         lacks = "neither code nor message says why" if is_empty else "no run lists it among its failures"
         yield f"photo {number} ({filename}) failed, but {lacks}"
+
+
+def _repeats(connection: Connection) -> Iterator[str]:
+    """Find photos whose record contradicts what it says of the earlier one."""
+    earlier = photos.alias()
+    kind, same = photos.c.repeat_kind, photos.c.sha256 == earlier.c.sha256
+    wrong = or_(
+        photos.c.repeat_of.is_(None) != kind.is_(None),
+        and_(kind == "exact", ~same),
+        and_(kind == "near", same),
+    )
+    query = select(photos.c.id, photos.c.filename, photos.c.repeat_of, func.coalesce(kind, "no").label("kind"))
+    query = query.outerjoin(earlier, earlier.c.id == photos.c.repeat_of).where(wrong)
+    for row in connection.execute(query.order_by(photos.c.id).limit(_MOST_LISTED + 1)):
+        yield f"photo {row.id} ({row.filename}) is {row.kind} repeat of {row.repeat_of}, but their bytes say otherwise"
+
+
+def _reused(connection: Connection) -> Iterator[str]:
+    """Find copied answers that nobody gave; once photos were purged, their originals may rightly be gone."""
+    copy, original, photo, other = predictions_history, predictions_history.alias(), photos, photos.alias()
+    names = ("predicted_class", "confidence", "decision", "model_version", "contract_version")
+    given = exists().where(
+        other.c.sha256 == photo.c.sha256,
+        original.c.photo_id == other.c.id,
+        original.c.reused.is_(False),
+        *(original.c[name] == copy.c[name] for name in names),
+    )
+    query = (
+        select(copy.c.id, photo.c.filename)
+        .join(photo, photo.c.id == copy.c.photo_id)
+        .where(copy.c.reused.is_(True), ~given, ~exists(select(purged_rows.c.run_id)))
+    )
+    for number, filename in connection.execute(query.order_by(copy.c.id).limit(_MOST_LISTED + 1)):
+        yield f"prediction {number} ({filename}) is marked as reused, but no photo with these bytes was answered so"
 
 
 def _contradicting_top3(connection: Connection) -> Iterator[str]:

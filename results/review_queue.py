@@ -1,0 +1,176 @@
+"""The photos that wait for a person, in order, and who has which of them on the screen.
+
+The queue is a small table of its own rather than a query over all predictions, so that its first page costs the same
+with a thousand photos stored and with a million. Whoever changes what a photo's place depends on (its newest answer,
+the manifest, a verdict) calls :func:`refresh` in the same transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Delete,
+    Insert,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from results.clock import to_text
+from results.reviews import has_standing_verdict
+from results.schema import photos, predictions, predictions_history, review_queue
+from results.upsert import insert_into
+
+_queue = review_queue.c
+_of_current_answer = and_(
+    predictions_history.c.photo_id == predictions.c.photo_id, predictions_history.c.run_id == predictions.c.run_id
+)
+# Mismatches before repeats before the rest; the surest mismatch first, of the others the least sure.
+_PLACE = case(
+    (predictions.c.mismatch == 1, 1 - predictions.c.confidence),
+    (predictions.c.repeat_of.is_not(None), 1 + predictions.c.confidence),
+    else_=2 + predictions.c.confidence,
+)
+KINDS = {"mismatch": (0.0, 1.0), "repeat": (1.0, 2.0), "unsure": (2.0, 4.0)}  # from above, to below this place
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a desk has on its screen.
+
+    Attributes:
+        photo_ids: newly claimed, in the order of the queue.
+        lost: of those it held, the ones that somebody else has meanwhile claimed or decided.
+    """
+
+    photo_ids: list[int]
+    lost: list[int]
+
+
+def refresh(connection: Connection, photo_ids: Sequence[int]) -> None:
+    """Put photos into the queue, at their place, or take them out of it; who claims one keeps it.
+
+    A photo waits while its newest answer wants a person (``review``, a mismatch, a repeat, or drawn for the audit) and
+    no verdict of a person stands.
+    """
+    for statement in _refreshing(connection.dialect.name):
+        connection.execute(statement, {"photo_ids": list(photo_ids)})
+
+
+@cache
+def _refreshing(dialect: str) -> tuple[Delete, Insert]:
+    """Return what takes photos out and what puts them in; built once, for building takes longer than running."""
+    which: BindParameter[Any] = bindparam("photo_ids", expanding=True)
+    wanted = (
+        select(
+            predictions.c.photo_id,
+            predictions_history.c.id.label("prediction_id"),
+            _PLACE.label("place"),
+            predictions.c.predicted_class,
+        )
+        .join(predictions_history, _of_current_answer)
+        .join(photos, photos.c.id == predictions.c.photo_id)
+        .where(
+            predictions.c.photo_id.in_(which),
+            or_(
+                predictions.c.decision == "review",
+                predictions.c.mismatch == 1,
+                predictions.c.repeat_of.is_not(None),
+                photos.c.audit,
+            ),
+            ~has_standing_verdict(predictions.c.photo_id),
+        )
+    )
+    kept = wanted.with_only_columns(predictions.c.photo_id)
+    columns = ("photo_id", "prediction_id", "place", "predicted_class")
+    new = insert_into(dialect, review_queue).from_select(columns, wanted)
+    changed = {name: new.excluded[name] for name in columns[1:]}
+    return (
+        delete(review_queue).where(_queue.photo_id.in_(which), _queue.photo_id.not_in(kept)),
+        new.on_conflict_do_update(index_elements=["photo_id"], set_=changed),
+    )
+
+
+def claim(
+    connection: Connection,
+    desk: str,
+    count: int,
+    seconds: float,
+    held: Sequence[int] = (),
+    predicted_class: str | None = None,
+    kind: str | None = None,
+) -> Claimed:
+    """Give a desk its next photos, and keep them and those it holds from all others for a while.
+
+    Args:
+        connection: in a transaction.
+        desk: names the person and the browser tab.
+        count: photos to add at most.
+        seconds: how long the claim lasts unless it is renewed by another call.
+        held: photos that the desk shows already.
+        predicted_class: only of this category.
+        kind: only of this kind, of :data:`KINDS`.
+    """
+    now = datetime.now(UTC)
+    until = {"claimed_by": desk, "claimed_until": to_text(now + timedelta(seconds=seconds))}
+    free = or_(_queue.claimed_by.is_(None), _queue.claimed_by == desk, _queue.claimed_until < to_text(now))
+    renewed = update(review_queue).where(_queue.photo_id.in_(held), free).values(until).returning(_queue.photo_id)
+    kept = set(connection.execute(renewed).scalars())
+    wanted = and_(free, _queue.photo_id.not_in(held), *_filters(predicted_class, kind))
+    query = select(_queue.photo_id).where(wanted).order_by(_queue.place, _queue.photo_id).limit(count)
+    # PostgreSQL: two desks that look at the same moment each get rows of their own.
+    fresh = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    if fresh:
+        connection.execute(update(review_queue).where(_queue.photo_id.in_(fresh)).values(until))
+    return Claimed(fresh, [photo_id for photo_id in held if photo_id not in kept])
+
+
+def release(connection: Connection, desk: str) -> None:
+    """Give back all that a desk has claimed."""
+    values = {"claimed_by": None, "claimed_until": None}
+    connection.execute(update(review_queue).where(_queue.claimed_by == desk).values(values))
+
+
+def count_waiting(
+    connection: Connection, most: int, predicted_class: str | None = None, kind: str | None = None
+) -> int:
+    """Count the photos that wait, claimed ones too, up to a bound; counting on would tell nobody more."""
+    some = select(_queue.photo_id).where(*_filters(predicted_class, kind)).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def waiting_categories(connection: Connection, most: int) -> list[tuple[str, int]]:
+    """Return the predicted categories of what waits, each with its number of photos up to a bound, the largest first.
+
+    The names are found by leaping from one to the next in the index: counting all rows takes half a second with a
+    million of them.
+    """
+    rows: list[tuple[str, int]] = []
+    name: str | None = ""
+    while name is not None:
+        after = select(func.min(_queue.predicted_class)).where(_queue.predicted_class > name)
+        name = connection.execute(after).scalar()
+        if name is not None:
+            rows.append((name, count_waiting(connection, most, name)))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+def _filters(predicted_class: str | None, kind: str | None) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[Any]] = []
+    if predicted_class is not None:
+        filters.append(_queue.predicted_class == predicted_class)
+    if kind is not None:
+        start, end = KINDS[kind]
+        filters += [_queue.place >= start, _queue.place < end]
+    return filters
