@@ -33,13 +33,14 @@ class Trouble:
     """No word about the photo: the service, the engine or the network is at fault.
 
     Attributes:
-        kind: ``full`` (the queue has no room), ``died`` (the worker, and with it a whole server batch), ``failed``
-            (the handler, on a whole server batch), ``token`` (our key is not or no longer right), ``away`` (anything
-            else: no connection, no answer in time, a door we did not expect).
+        kind: ``full`` (the queue has no room), ``draining`` (it is about to end or restart), ``died`` (the worker,
+            and with it a whole server batch), ``failed`` (the handler, on a whole server batch), ``token`` (our key is
+            not or no longer right), ``away`` (anything else: no connection, no answer in time, a door we did not
+            expect).
         message: what was seen.
     """
 
-    kind: Literal["full", "died", "failed", "token", "away"]
+    kind: Literal["full", "draining", "died", "failed", "token", "away"]
     message: str
 
 
@@ -63,15 +64,19 @@ def read_answer(status: int, body: bytes) -> Prediction | Refusal | Trouble:
     return Trouble(_kind(status, value or {}), f"HTTP {status} {text}".strip())
 
 
-def _kind(status: int, value: dict[str, Any]) -> Literal["full", "died", "failed", "token", "away"]:
+def _kind(status: int, value: dict[str, Any]) -> Literal["full", "draining", "died", "failed", "token", "away"]:
     """Tell the engine's own faults apart. Source: TorchServe 0.12, seen; its documentation does not list them."""
+    ours = value.get("error")
+    code = ours.get("code") if status == 503 and isinstance(ours, dict) else None
+    if code == "draining":
+        return "draining"
     engine_type = value.get("type")
     if status == 400 and engine_type == "InvalidKeyException":
         return "token"
-    if status == 429 or (status == 503 and engine_type == "ServiceUnavailableException"):
+    if status == 429 or code == "busy" or (status == 503 and engine_type == "ServiceUnavailableException"):
         return "full"
-    if status == 500 and engine_type == "InternalServerException":
-        return "died"
+    if engine_type == "InternalServerException" and (status == 500 or value.get("message") == "Worker died."):
+        return "died"  # 507 where the kernel killed it, as it does when memory is short
     if status in (500, 507) or (status == 503 and engine_type == "InternalServerException"):
         return "failed"
     return "away"

@@ -4,7 +4,6 @@ import json
 import signal
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.run import Resend
 from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
 from batch_client.settings import BatchSettings
-from batch_client.summary import print_summary, report_of_run
+from batch_client.summary import print_summary
 from results import runs
 
 app = typer.Typer(
@@ -28,8 +27,10 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Classify folders of photos and keep what was found.",
 )
-Source = Annotated[Path | None, typer.Argument(help="Folder of photos; default: INBOX.")]
-SourceName = Annotated[str, typer.Option(help="Store the source under this name instead of its path.")]
+Source = Annotated[
+    str | None, typer.Argument(help="Folder of photos, or s3://, gs://, az://, sftp:// and its path; default: INBOX.")
+]
+SourceName = Annotated[str, typer.Option(help="Store the source under this name instead of its path or URL.")]
 
 
 @app.command()
@@ -99,17 +100,16 @@ app.command()(results_commands.purge)
 
 
 def _run_and_report(
-    settings: BatchSettings, source: Path | None, source_name: str, resend: Resend, as_json: bool
+    settings: BatchSettings, source: str | None, source_name: str, resend: Resend, as_json: bool
 ) -> None:
     console = Console(stderr=as_json)
     with open_results(settings) as database:
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
-        outcome = run_once(settings, database, source or settings.inbox, source_name, resend, console)
+        outcome, report = run_once(settings, database, source or settings.inbox, source_name, resend, console)
         if as_json:
-            report = report_of_run(database, outcome.run)
             typer.echo(json.dumps({**report, "manifest_problems": outcome.manifest_problems}))
         else:
-            print_summary(console, database, outcome)
+            print_summary(console, database, outcome, report)
     raise SystemExit(outcome.exit_code)
 
 

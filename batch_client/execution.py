@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,11 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from batch_client.disposal import Disposal
-from batch_client.errors import UsageError
+from batch_client.errors import SourceError, UsageError
 from batch_client.exit_codes import ExitCode
 from batch_client.export import written_whole
 from batch_client.html_report import write_html
-from batch_client.intake import find_files
 from batch_client.media import MediaStore
 from batch_client.notices import send_notices
 from batch_client.photo_work import PhotoWork
@@ -27,7 +26,10 @@ from batch_client.sending import Sender, StopReason
 from batch_client.service import Service
 from batch_client.settings import BatchSettings
 from batch_client.shard import Shard
+from batch_client.source import Source
+from batch_client.source_url import open_source
 from batch_client.summary import report_of_run
+from results import runs
 from results.database import Database, ResultsError
 from results.lock import run_lock
 
@@ -37,19 +39,19 @@ log = logging.getLogger("batch_client")
 def run_once(
     settings: BatchSettings,
     database: Database,
-    source: Path,
+    source: str,
     name: str,
     resend: Resend,
     console: Console,
     stopped: threading.Event | None = None,
-) -> Outcome:
-    """Run over a source, log it and tell whoever wants to know.
+) -> tuple[Outcome, dict[str, Any]]:
+    """Run over a source, log it and tell whoever wants to know; return how it ended, and its report.
 
     Args:
         settings: of this program.
         database: where results go.
-        source: folder of photos.
-        name: under which the source is stored; its absolute path if empty.
+        source: folder of photos, or its URL.
+        name: under which the source is stored; its path or URL if empty.
         resend: known photos to send again.
         console: shows the progress.
         stopped: set by the signal that stops this run, for a schedule that shall end as well.
@@ -59,6 +61,19 @@ def run_once(
         UsageError: source or settings are wrong; nothing was recorded.
         ResultsError: results or disk cannot be written.
     """
+    with closing(open_source(source)) as opened:
+        return _run_over(settings, database, opened, name, resend, console, stopped)
+
+
+def _run_over(
+    settings: BatchSettings,
+    database: Database,
+    source: Source,
+    name: str,
+    resend: Resend,
+    console: Console,
+    stopped: threading.Event | None,
+) -> tuple[Outcome, dict[str, Any]]:
     shard = _shard(settings)
     _refuse_own_files(source, settings, database)
     disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)
@@ -71,12 +86,13 @@ def run_once(
             run_lock(database, str(shard)),
             _obeys_signals(sender, stopped),
             _ends_in_time(sender, settings.batch_time_limit_s),
-            progress(console, sum(shard.holds(file.filename) for file in find_files(source))) as show,
+            progress(console, _count(source, options, database)) as show,
         ):
             outcome = run_source(database, work, source, options, show)
-    except ResultsError as error:
-        log.error("the run ended with exit code %d: %s", ExitCode.RESULTS, error)
-        _notify(settings, {"exit_code": int(ExitCode.RESULTS), "message": str(error), "failures": []})
+    except (ResultsError, SourceError) as error:
+        code = ExitCode.RESULTS if isinstance(error, ResultsError) else ExitCode.USAGE
+        log.error("the run ended with exit code %d: %s", code, error)
+        _notify(settings, {"exit_code": int(code), "message": str(error), "failures": []})
         raise
     finally:
         service.close()
@@ -85,14 +101,30 @@ def run_once(
     _notify(settings, report)
     if settings.report_dir is not None:
         _write_reports(settings.report_dir, settings.media_dir, database, report)
-    return outcome
+    return outcome, report
+
+
+def _count(source: Source, options: RunOptions, database: Database) -> int:
+    """Count the files that the run will meet.
+
+    Raises:
+        SourceError: the source cannot be listed, or there is no telling an empty one from a mistyped one.
+    """
+    count = sum(options.shard.holds(file.filename) for file in source.files())
+    if source.is_nowhere:
+        with database.reading() as connection:
+            if not runs.has_found_any(connection, options.name or source.name):
+                raise SourceError(
+                    f"Nothing lies under {source.name}, and no run has found anything there. Check the prefix."
+                )
+    return count
 
 
 def _notify(settings: BatchSettings, report: dict[str, Any]) -> None:
     send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
 
 
-def _refuse_own_files(source: Path, settings: BatchSettings, database: Database) -> None:
+def _refuse_own_files(source: Source, settings: BatchSettings, database: Database) -> None:
     """Refuse a source that holds what we write ourselves: the next run would take it for new photos.
 
     Raises:
@@ -103,8 +135,8 @@ def _refuse_own_files(source: Path, settings: BatchSettings, database: Database)
     if database.engine.dialect.name == "sqlite":
         ours["results_db"] = Path(str(database.engine.url.database))
     for name, path in ours.items():
-        if path is not None and path.resolve().is_relative_to(source.resolve()):
-            raise UsageError(f"{name.upper()} ({path}) lies inside the source {source}; name a place elsewhere")
+        if path is not None and source.contains(path):
+            raise UsageError(f"{name.upper()} ({path}) lies inside the source {source.name}; name a place elsewhere")
 
 
 def _shard(settings: BatchSettings) -> Shard:

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Float, Integer, Row
 from batch_client.errors import UsageError
 from results import runs
 from results.reporting import EXPORT_COLUMNS, answers_query, failures_query, in_groups
+from results.spreadsheet import BYTE_ORDER_MARK, without_formula
 
 _ROWS_AT_ONCE = 1_000
 _ROWS_PER_GROUP = 20_000  # of a Parquet file: some megabytes, whatever the size of the run
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def export_csv(connection: Connection, run: int, file: TextIO) -> None:
@@ -39,11 +38,11 @@ def export_csv(connection: Connection, run: int, file: TextIO) -> None:
         UsageError: there is no such run.
     """
     existing_run(connection, run)
-    file.write(_BYTE_ORDER_MARK)
+    file.write(BYTE_ORDER_MARK)
     writer = csv.writer(file)
     writer.writerow(EXPORT_COLUMNS)
     for group in _groups(connection, run, _ROWS_AT_ONCE):
-        writer.writerows([_without_formula(value) for value in row] for row in group)
+        writer.writerows([without_formula(value) for value in row] for row in group)
 
 
 def export_parquet(connection: Connection, run: int, path: Path) -> None:
@@ -109,7 +108,3 @@ def written_whole(path: Path) -> Iterator[Path]:
 def _groups(connection: Connection, run: int, size: int) -> Iterator[Sequence[Row[Any]]]:
     yield from in_groups(connection, answers_query(run), size)
     yield from in_groups(connection, failures_query(run), size)
-
-
-def _without_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

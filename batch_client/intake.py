@@ -1,31 +1,102 @@
-"""The files of a folder that shall be classified."""
+"""Which files of a source shall be classified; and the source that is a folder."""
 
+import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO, TypeVar
 
 from batch_client.errors import SourceError
 from batch_client.manifest import FILE_NAME as MANIFEST
+from batch_client.source import CHUNK, SourceFile, State
 
 _TEMPORARY_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
-_SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 1.0
 _NOT_FOR_PEOPLE = frozenset({"thumbs.db", "desktop.ini"})
+_FOLDER_READERS = 2  # threads that hash: more only get into each other's way on a disk
+
+File = TypeVar("File", bound=SourceFile)
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file of a source.
+    """One file of a folder; see :class:`~batch_client.source.SourceFile`.
 
     Attributes:
         path: where it lies.
-        filename: relative to the source, with ``/``; bytes that are no UTF-8 as ``\\xNN``.
     """
 
     path: Path
     filename: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read it as a stream."""
+        with self.path.open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def read_bytes(self) -> bytes:
+        """Read it whole."""
+        return self.path.read_bytes()
+
+    def state(self) -> State | None:
+        """Return size and time of change in nanoseconds."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+    def watch(self) -> tuple[State | None, float]:
+        """Return its state; it has to stay so where it was changed within the last second."""
+        state = self.state()
+        age = time.time() - state[1] / 1e9 if state is not None else SETTLE_SECONDS
+        return state, SETTLE_SECONDS - age if 0 <= age < SETTLE_SECONDS else 0.0  # a time in the future says nothing
+
+    def rename(self, place: Path) -> bool:
+        """Move it; false where the place is on another file system."""
+        try:
+            self.path.replace(place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        return True
+
+    def unlink(self) -> None:
+        """Remove it."""
+        self.path.unlink(missing_ok=True)
+
+
+class Folder:
+    """A folder of photos as a :class:`~batch_client.source.Source`."""
+
+    readers = _FOLDER_READERS
+    is_nowhere = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self.name = printable(str(self._path))
+
+    def files(self) -> Iterator[FoundFile]:
+        """Walk it; see :func:`find_files`."""
+        return find_files(self._path)
+
+    def open_manifest(self, name: str) -> TextIO | None:
+        """Open a CSV file in the root."""
+        path = self._path / name
+        return path.open(newline="", encoding="utf-8-sig") if path.is_file() else None
+
+    def contains(self, path: Path) -> bool:
+        """Tell whether a path lies inside."""
+        return path.resolve().is_relative_to(self._path)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def find_files(source: Path) -> Iterator[FoundFile]:
@@ -54,7 +125,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _walk(source: Path, entries: list[os.DirEntry[str]]) -> Iterator[FoundFile]:
     for entry in entries:
-        if _is_ignored(entry.name):
+        if is_ignored(entry.name):
             continue
         path = Path(entry.path)
         found = FoundFile(path, printable(path.relative_to(source).as_posix()))
@@ -69,7 +140,8 @@ def _walk(source: Path, entries: list[os.DirEntry[str]]) -> Iterator[FoundFile]:
             yield found
 
 
-def _is_ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
+    """Tell whether a file, or a folder with all in it, is hidden or temporary."""
     lowered = name.lower()
     return name.startswith(".") or lowered.endswith(_TEMPORARY_SUFFIXES) or lowered in _NOT_FOR_PEOPLE
 
@@ -79,36 +151,26 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def sha256_of(path: Path) -> tuple[str, int]:
+def sha256_of(file: SourceFile) -> tuple[str, int]:
     """Return a file's sha256 as hex and its size in bytes, read as a stream.
 
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return digest.hexdigest(), file.tell()
+    digest, size = hashlib.sha256(), 0
+    for chunk in file.chunks():
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
 
 
-def settle(files: list[FoundFile]) -> list[FoundFile]:
+def settle(files: Sequence[File], readers: Executor) -> list[File]:
     """Return the files that nobody is writing: size and time stayed the same for a second.
 
-    Waits only where one was changed within the last second. A file that cannot be looked at counts as settled; reading
-    it will say why.
+    Waits only where one may have been changed within the last second. A file that cannot be looked at counts as
+    settled; reading it will say why.
     """
-    before = {file: _state(file.path) for file in files}
-    ages = [time.time() - state[1] / 1e9 for state in before.values() if state is not None]
-    young = [age for age in ages if 0 <= age < _SETTLE_SECONDS]  # a time in the future says nothing
-    if not young:
-        return files
-    time.sleep(_SETTLE_SECONDS - min(young))
-    return [file for file in files if _state(file.path) == before[file]]
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of change, nanoseconds."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+    watched = [file.watch() for file in files]
+    time.sleep(max((seconds for _, seconds in watched), default=0.0))
+    states = readers.map(lambda file: file.state(), files)
+    return [file for file, (before, _), now in zip(files, watched, states, strict=True) if now is None or now == before]

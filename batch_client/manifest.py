@@ -3,8 +3,9 @@
 import csv
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
+
+from batch_client.source import Source, SourceLost
 
 FILE_NAME = "manifest.csv"
 _COLUMNS = ("filename", "return_id", "expected_category")
@@ -35,21 +36,26 @@ class Manifest:
         return self.entries.get(filename, Entry())
 
 
-def read_manifest(source: Path, classes: Collection[str]) -> Manifest:
+def read_manifest(source: Source, classes: Collection[str]) -> Manifest:
     """Read a source's manifest; a bad line is reported and left out, and never keeps the others from being used.
 
     Args:
-        source: folder of photos.
+        source: of the photos.
         classes: categories that may be expected.
+
+    Raises:
+        SourceLost: the source can no longer be reached.
     """
-    path = source / FILE_NAME
-    if not path.is_file():
-        return Manifest({})
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        file = source.open_manifest(FILE_NAME)
+        if file is None:
+            return Manifest({})
+        with file:
             return _read(file, classes)
     except UnicodeDecodeError as error:
         return Manifest({}, (f"{FILE_NAME}: byte {error.start} is no UTF-8. Save it as CSV UTF-8.",))
+    except SourceLost:
+        raise
     except (OSError, csv.Error) as error:
         return Manifest({}, (f"{FILE_NAME} cannot be read: {error}",))
 

@@ -12,7 +12,7 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 
 pillow_heif.register_heif_opener(thumbnails=False)
-# _decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
+# decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
 Image.MAX_IMAGE_PIXELS = None
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
@@ -69,7 +69,7 @@ class MediaStore:
         """
         if self.exists(sha256):
             return True
-        copy = _decode(photo)
+        copy = decode(photo, _LONGEST_SIDE)
         if copy is None:
             return False
         thumbnail = copy.copy()
@@ -116,20 +116,25 @@ def _files(folder: Path, start: str) -> Iterator[Path]:
         yield from folder.glob(f".{start}*.tmp")
 
 
-def _decode(photo: bytes) -> Image.Image | None:
-    """Decode a photo to the desk's size: upright, first frame, alpha over white, sRGB, no metadata; None if hostile."""
+def decode(photo: bytes, longest_side: int) -> Image.Image | None:
+    """Decode a photo to RGB: upright, first frame, alpha over white, sRGB, no metadata; None if hostile.
+
+    Args:
+        photo: encoded, in any format that the service takes.
+        longest_side: pixels; a smaller photo stays as it is.
+    """
     try:
         with Image.open(io.BytesIO(photo), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > _MOST_PIXELS:
                 return None
-            scale = min(1.0, _LONGEST_SIDE / max(width, height))
+            scale = min(1.0, longest_side / max(width, height))
             # libjpeg can decode to a half, a quarter or an eighth; never below what is wanted.
             image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
             image.load()
             profile = image.info.get("icc_profile")
             small = _to_scalable(image)
-        small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        small.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
         return _to_srgb(_over_white(ImageOps.exif_transpose(small)), profile)
     except Exception:  # hostile bytes make decoders raise nearly anything, MemoryError included
         return None

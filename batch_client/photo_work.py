@@ -3,12 +3,15 @@
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from batch_client.answers import Prediction, Refusal, Trouble
-from batch_client.intake import FoundFile, sha256_of
+from batch_client.fingerprint import fingerprint_of
+from batch_client.intake import sha256_of
 from batch_client.manifest import Entry
 from batch_client.media import MediaStore
-from batch_client.sending import Sender, ServiceAway, Stopped, Suspect
+from batch_client.sending import Sender, ServiceAway, Stopped, StopReason, Suspect
+from batch_client.source import SourceFile, SourceLost
 from results.database import ResultsError
 from results.photos import Classified, Failed, PhotoKey
 
@@ -26,7 +29,7 @@ class Photo:
         expected_category: what the manifest says it shows.
     """
 
-    file: FoundFile
+    file: SourceFile
     key: PhotoKey
     bytes: int
     expected_category: str | None
@@ -34,10 +37,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Left:
-    """The photo has to wait for the next run."""
+    """The photo changed while it was sent, and has to wait for the next run."""
 
 
-Result = Classified | Failed | Suspect | Left | ServiceAway
+Result = Classified | Failed | Suspect | Left | Stopped | ServiceAway
 
 
 class PhotoWork:
@@ -54,13 +57,15 @@ class PhotoWork:
         self._media = media
         self._audit_share = audit_share
 
-    def read(self, file: FoundFile, source: str, entry: Entry) -> tuple[Photo, Failed | None]:
-        """Hash a file; with a failure when it cannot be read or is too large to send."""
+    def read(self, file: SourceFile, source: str, entry: Entry) -> tuple[Photo, Failed | Stopped | None]:
+        """Hash a file; with what becomes of it when it cannot be read or is too large to send."""
+        photo = Photo(file, PhotoKey(source, file.filename, "", entry.return_id), 0, entry.expected_category)
+        if self.sender.stop_reason is not None:  # a source that is gone costs a time-out for each file
+            return photo, Stopped()
         try:
-            digest, size = sha256_of(file.path)
+            digest, size = sha256_of(file)
         except OSError as error:
-            photo = Photo(file, PhotoKey(source, file.filename, "", entry.return_id), 0, entry.expected_category)
-            return photo, _unreadable(photo, error)
+            return photo, self._unreadable(photo, error)
         key = PhotoKey(source, file.filename, digest, entry.return_id)
         photo = Photo(file, key, size, entry.expected_category)
         if size > LARGEST_PHOTO:
@@ -76,39 +81,63 @@ class PhotoWork:
         """Send a suspect while nothing else is in flight."""
         return self._send(photo, alone=True)
 
+    def reuse(self, photo: Photo, answer: dict[str, Any]) -> Classified:
+        """Return the answer that the same model gave to another photo with the same bytes.
+
+        Args:
+            photo: the photo.
+            answer: as :func:`results.photos.find_answers` gives it.
+        """
+        names = ("predicted_class", "confidence", "decision", "reason", "top3", "model_version", "contract_version")
+        return Classified(
+            photo.key,
+            photo.bytes,
+            **{name: answer[name] for name in names},
+            expected_category=photo.expected_category,
+            audit=self._draw_audit(answer["decision"]),
+            reused=True,
+        )
+
     def keep_picture(self, photo: Photo) -> None:
-        """Keep a copy of a stored photo that a person will look at.
+        """Keep a copy of a stored photo that a person will look at, unless there is one.
 
         Raises:
             ResultsError: the disk refuses.
         """
+        if self._media.exists(photo.key.sha256):
+            return
         try:
-            data = photo.file.path.read_bytes()
+            data = photo.file.read_bytes()
         except OSError:
-            return  # the file is gone; its answer is stored all the same
+            return  # the file is gone; its answer is stored all the same, and where it is back, the next run keeps it
         if hashlib.sha256(data).hexdigest() == photo.key.sha256:
             self._write_picture(photo, data)
 
     def _send(self, photo: Photo, alone: bool) -> Result:
         try:
-            data = photo.file.path.read_bytes()
+            data = photo.file.read_bytes()
             if hashlib.sha256(data).hexdigest() != photo.key.sha256:
                 return Left()  # still being written: the answer would belong to other bytes than its key
             answer = self.sender.classify_alone(data) if alone else self.sender.classify(data)
         except OSError as error:
-            return _unreadable(photo, error)
-        except ServiceAway as error:
+            return self._unreadable(photo, error)
+        except (ServiceAway, Stopped) as error:
             return error
-        except Stopped:
-            return Left()
         if isinstance(answer, Suspect):
             return answer
-        outcome = self._outcome(photo, answer)
+        outcome = self._outcome(photo, answer, data)
         if isinstance(outcome, Classified) and _is_for_a_person(outcome):
             self._write_picture(photo, data)
         return outcome
 
-    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:
+    def _unreadable(self, photo: Photo, error: OSError) -> Failed | Stopped:
+        if isinstance(error, SourceLost):  # no other photo can be read either; the next run will try
+            self.sender.stop(StopReason.SOURCE_LOST)
+            return Stopped()
+        message = f"It cannot be read: {error.strerror or error}. Check its permissions."
+        return _failed(photo, "unreadable_file", message, photo_fault=False)
+
+    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble, data: bytes) -> Classified | Failed:
         if isinstance(answer, Refusal):
             return _failed(photo, answer.code, answer.message, photo_fault=True)
         if isinstance(answer, Trouble):
@@ -125,8 +154,12 @@ class PhotoWork:
             answer.model_version,
             answer.contract_version,
             photo.expected_category,
-            audit=answer.decision == "accept" and random.random() < self._audit_share,
+            audit=self._draw_audit(answer.decision),
+            fingerprint=fingerprint_of(data),
         )
+
+    def _draw_audit(self, decision: str) -> bool:
+        return decision == "accept" and random.random() < self._audit_share
 
     def _write_picture(self, photo: Photo, data: bytes) -> None:
         try:
@@ -138,11 +171,6 @@ class PhotoWork:
 def _is_for_a_person(outcome: Classified) -> bool:
     mismatch = outcome.expected_category not in (None, outcome.predicted_class)
     return outcome.decision == "review" or outcome.audit or mismatch
-
-
-def _unreadable(photo: Photo, error: OSError) -> Failed:
-    message = f"It cannot be read: {error.strerror or error}. Check its permissions."
-    return _failed(photo, "unreadable_file", message, photo_fault=False)
 
 
 def _failed(photo: Photo, code: str, message: str, photo_fault: bool) -> Failed:

@@ -7,16 +7,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
+from typing import Any
 
 from batch_client.disposal import Disposal
 from batch_client.exit_codes import ExitCode
-from batch_client.intake import FoundFile, find_files, printable, settle
+from batch_client.intake import settle
 from batch_client.manifest import Manifest, read_manifest
 from batch_client.photo_work import Photo, PhotoWork, Result
 from batch_client.sending import ServiceAway, Stopped, StopReason, Suspect
 from batch_client.service import ServedModel
 from batch_client.shard import Shard
+from batch_client.source import Source, SourceFile, SourceLost
 from results import photos, runs
 from results.database import Database, ResultsError
 from results.photos import Classified, Failed, Known, PhotoKey
@@ -24,11 +25,11 @@ from results.runs import Counts
 
 MOST_IN_FLIGHT = 16  # requests: two server batches, so that one can form while another runs
 _GROUP = 64  # files looked up together, and outcomes a transaction: what a killed run sends again at most
-_READERS = 2  # threads that hash
 _EXIT_CODES = {
     StopReason.AWAY: ExitCode.SERVICE_AWAY,
     StopReason.INTERRUPTED: ExitCode.INTERRUPTED,
     StopReason.TIME_LIMIT: ExitCode.TIME_LIMIT,
+    StopReason.SOURCE_LOST: ExitCode.USAGE,
 }
 
 
@@ -45,7 +46,7 @@ class RunOptions:
     """What one run does besides classifying what is new.
 
     Attributes:
-        name: under which the source is stored; its absolute path if empty.
+        name: under which the source is stored; its path or URL if empty.
         disposal: what becomes of the files.
         shard: the share of the source that this run takes.
         resend: known photos to send again.
@@ -83,26 +84,25 @@ class Outcome:
 Progress = Callable[[Counts], None]
 
 
-def run_source(database: Database, work: PhotoWork, source: Path, options: RunOptions, progress: Progress) -> Outcome:
-    """Classify what is new in a folder and store it, group by group.
+def run_source(database: Database, work: PhotoWork, source: Source, options: RunOptions, progress: Progress) -> Outcome:
+    """Classify what is new in a source and store it, group by group.
 
     The caller holds the lock of the results.
 
     Args:
         database: where results go.
         work: turns a photo into an outcome; its sender, stopped from outside, ends the run at a photo's boundary.
-        source: folder of photos.
+        source: of the photos.
         options: of this run.
         progress: called after each transaction with the counts so far.
 
     Raises:
-        UsageError: the folder cannot be read; nothing was recorded.
+        UsageError: the source cannot be listed; nothing was recorded.
         ResultsError: results or disk cannot be written; what was stored before stays.
     """
     started = time.monotonic()
-    source = source.resolve()
-    files = (file for file in find_files(source) if options.shard.holds(file.filename))
-    name = options.name or printable(str(source))
+    files = (file for file in source.files() if options.shard.holds(file.filename))
+    name = options.name or source.name
     with database.writing() as connection:
         runs.close_interrupted(connection, str(options.shard))
         run = runs.start_run(connection, name, str(options.shard))
@@ -138,10 +138,11 @@ class _Run:
         self.sent = 0
         self._in_flight: dict[Future[Result], Photo] = {}
         self._away: ServiceAway | None = None
+        self._cut_short = False  # a photo was left because nothing more is sent
 
-    def through(self, files: Iterator[FoundFile], source: Path) -> tuple[ExitCode, str | None]:
+    def through(self, files: Iterator[SourceFile], source: Source) -> tuple[ExitCode, str | None]:
         """Work through the files; return the exit code and why it stopped early, None if it did not."""
-        with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(MOST_IN_FLIGHT) as senders:
+        with ThreadPoolExecutor(source.readers) as readers, ThreadPoolExecutor(MOST_IN_FLIGHT) as senders:
             try:
                 model = self.sender.describe()
                 self.manifest = read_manifest(source, model.classes)
@@ -152,50 +153,72 @@ class _Run:
                     self._collect(most_in_flight=_GROUP)
                 self._collect(most_in_flight=0)
             except ServiceAway as error:
-                self._away = error
+                self._away, self._cut_short = error, True
             except Stopped:
-                pass  # before the first photo
+                self._cut_short = True  # before the first photo
+            except SourceLost:  # without its manifest a photo would get a record of another return
+                self.sender.stop(StopReason.SOURCE_LOST)
+                self._cut_short = True
             finally:
                 reason = self.sender.stop_reason
                 self.sender.stop(StopReason.INTERRUPTED)  # whatever ends the run, nothing is sent while it unwinds
-        self.counts = self.counts.plus(left=sum(1 for _ in files))
-        if reason is not None:
+        rest = sum(1 for _ in files)
+        self.counts = self.counts.plus(left=rest)
+        if reason is not None and (rest or self._cut_short):  # else it came when every photo had had its turn
             return _EXIT_CODES[reason], str(self._away or reason.value)
         return (ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK), None
 
     def _submit(
-        self, group: list[FoundFile], model: ServedModel, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
+        self, group: list[SourceFile], model: ServedModel, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
     ) -> None:
         """Hash a group, store what is decided without the service, and hand the rest to the senders."""
-        settled = settle(group)
+        settled = settle(group, readers)
         self.counts = self.counts.plus(left=len(group) - len(settled))
         read = list(
             readers.map(lambda file: self.work.read(file, self.name, self.manifest.entry(file.filename)), settled)
         )
         found = [photo for photo, result in read if result is None]
-        known = self._find_known(found, model)
+        known, answers = self._look_up(found, model)
         with self.database.writing() as connection:
             for photo in found:
                 if photo.key in known:
                     photos.store_known(connection, self.run, known[photo.key], photo.expected_category)
             self.counts = self.counts.plus(known=len(known))
             runs.set_counts(connection, self.run, self.counts)
+        decided: list[tuple[Photo, Result]] = [(photo, result) for photo, result in read if result is not None]
         for photo in found:
-            if photo.key not in known:
-                self._in_flight[senders.submit(self.work.classify, photo)] = photo
+            if photo.key in known:
+                self._finish(photo, known[photo.key])
+            elif photo.key in answers:
+                decided.append((photo, self.work.reuse(photo, answers[photo.key])))
             else:
-                self._dispose(photo, known[photo.key])  # a kill may have come between storing and putting away
-        self._take([(photo, result) for photo, result in read if result is not None])
+                self._in_flight[senders.submit(self.work.classify, photo)] = photo
+        self._take(decided)
 
-    def _find_known(self, found: list[Photo], model: ServedModel) -> dict[PhotoKey, Known]:
+    def _look_up(
+        self, found: list[Photo], model: ServedModel
+    ) -> tuple[dict[PhotoKey, Known], dict[PhotoKey, dict[str, Any]]]:
+        """Return what need not be sent: photos that are known, and answers to the same bytes under another name.
+
+        A photo that shall be sent again is in neither.
+        """
         if self.options.resend is Resend.ALL:
-            return {}
+            return {}, {}
+        versions = (model.model_version, model.contract_version)
         with self.database.reading() as connection:
-            keys = [photo.key for photo in found]
-            known = photos.find_known(connection, keys, model.model_version, model.contract_version)
+            known = photos.find_known(connection, [photo.key for photo in found], *versions)
+            new = [photo.key for photo in found if photo.key not in known]
+            answers = photos.find_answers(connection, new, *versions)
         if self.options.resend is Resend.FAILED:
-            return {key: entry for key, entry in known.items() if entry.status != "failed"}
-        return known
+            known = {key: entry for key, entry in known.items() if entry.status != "failed"}
+        return known, {key: answers[key.sha256] for key in new if key.sha256 in answers}
+
+    def _finish(self, photo: Photo, known: Known) -> None:
+        """Do what a kill may have kept an earlier run from doing, or a new manifest makes necessary."""
+        mismatch = photo.expected_category not in (None, known.predicted_class)
+        if known.status == "classified" and (known.for_a_person or mismatch):
+            self.work.keep_picture(photo)
+        self._dispose(photo, known)
 
     def _collect(self, most_in_flight: int) -> None:
         """Wait until few enough photos are in flight, and store what was answered."""
@@ -219,6 +242,7 @@ class _Run:
         for _, result in results:
             if isinstance(result, ServiceAway):
                 self._away = self._away or result
+            self._cut_short |= isinstance(result, ServiceAway | Stopped)
         left = len(results) - len(outcomes)
         counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed, left=left)
         repeats: list[Photo] = []
@@ -229,7 +253,7 @@ class _Run:
             runs.set_counts(connection, self.run, counts)
         self.counts = counts
         self.newly_failed += failed
-        self.sent += len(outcomes)
+        self.sent += sum(not (isinstance(outcome, Classified) and outcome.reused) for _, outcome in outcomes)
         for photo in repeats:  # a person will look at these too
             self.work.keep_picture(photo)
         for photo, outcome in outcomes:
@@ -238,11 +262,15 @@ class _Run:
 
     def _dispose(self, photo: Photo, outcome: Classified | Failed | Known) -> None:
         """Move, copy or delete the file of a stored outcome."""
+        if self.sender.stop_reason is StopReason.SOURCE_LOST:
+            return
         try:
             if isinstance(outcome, Classified) or (isinstance(outcome, Known) and outcome.status == "classified"):
                 self.options.disposal.classified(photo.file, photo.key.sha256)
             elif isinstance(outcome, Known) or outcome.photo_fault:
                 code, message = outcome.code or "", outcome.message or ""
                 self.options.disposal.at_fault(photo.file, photo.key.sha256, code, message)
+        except SourceLost:
+            self.sender.stop(StopReason.SOURCE_LOST)  # its outcome is stored; the next run puts the file away
         except OSError as error:
             raise ResultsError(f"{photo.file.filename} cannot be put away: {error.strerror or error}") from error

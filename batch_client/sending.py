@@ -23,6 +23,7 @@ class StopReason(Enum):
     AWAY = "the service is away"
     INTERRUPTED = "interrupted"
     TIME_LIMIT = "the time limit is reached"
+    SOURCE_LOST = "the source can no longer be reached"
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,8 @@ class Sender:
                 return answer
             trouble = answer
             if answer.kind == "full":
-                self._limit.was_full(epoch)  # says nothing about this photo, so it counts as no attempt
-            else:
-                faults += 1
+                self._limit.was_full(epoch)
+            faults += answer.kind not in ("full", "draining")  # these say nothing about the photo
             failed += answer.kind == "failed"
             if answer.kind == "died" or failed > _RESENDS_AFTER_A_FAILED_BATCH:
                 break
@@ -146,8 +146,8 @@ class Sender:
             Stopped: the run was stopped meanwhile.
         """
         self._breaker.failed()
-        final = trouble.kind == "token" and self._service.token_file.is_file()
-        if final or self._breaker.is_open:
+        # The service refused what the token file holds: waiting will not help.
+        if trouble.kind == "token" or self._breaker.is_open:
             self.stop(StopReason.AWAY)  # for the other threads
             raise ServiceAway(self._sentence(trouble))
         # Random and doubling, so that many senders do not come back together.

@@ -105,6 +105,8 @@ class Service:
             refused = answer.status_code == 400 and b"InvalidKeyException" in answer.content
             if refused and self._renew_token(token):
                 continue
+            if refused and not token:  # a service that restarts has yet to write it
+                return 0, f"there is no token in {self.token_file}".encode()
             return answer.status_code, answer.content
 
     def _renew_token(self, refused: str) -> bool:

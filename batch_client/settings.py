@@ -14,11 +14,11 @@ class BatchSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
-    inbox: Path = Field(default=Path("samples"), description="folder of photos")
-    results_db: str = Field(default="data/results.db", description="results: a file or an SQLAlchemy URL")
-    torchserve_url: HttpUrl = Field(
-        default=HttpUrl("http://127.0.0.1:8080"), description="where the batch client finds the service"
+    inbox: str = Field(
+        default="samples", description="folder of photos, or a URL: `s3://`, `gs://`, `az://`, `sftp://`"
     )
+    results_db: str = Field(default="data/results.db", description="results: a file or an SQLAlchemy URL")
+    torchserve_url: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8080"), description="where TorchServe is found")
     torchserve_token_file: Path = Field(default=Path(".serving/inference.key"), description="the file with its token")
     service_patience_s: float = Field(
         default=60.0,
@@ -52,7 +52,7 @@ class BatchSettings(BaseSettings):
     audit_share: float = Field(
         default=0.02, ge=0, le=1, description="share of the accepted photos that a person looks at all the same"
     )
-    log_dir: Path = Field(default=Path("logs"), description="`batch.log`, rotated")
+    log_dir: Path = Field(default=Path("logs"), description="`batch.log` and the server's `app.log`, rotated")
     log_format: Literal["text", "json"] = Field(default="text", description="`text` or `json` lines")
     webhook_url: HttpUrl | None = Field(default=None, description="gets each run's report as JSON")
     ping_url: HttpUrl | None = Field(

@@ -9,31 +9,33 @@ from rich.table import Table
 
 from batch_client.export import existing_run
 from batch_client.run import Outcome
-from results import photos
+from results import photos, reporting
 from results.database import Database
 
 _FAILURES_SHOWN = 20
 
 
 def report_of_run(database: Database, run: int) -> dict[str, Any]:
-    """Return the columns of a run and its ``failures``.
+    """Return the columns of a run, its ``failures``, and how many ``repeats`` it met.
 
     Raises:
         UsageError: there is no such run.
     """
     with database.reading() as connection:
-        return {**existing_run(connection, run), "failures": photos.failures_of_run(connection, run)}
+        columns = existing_run(connection, run)
+        failures = photos.failures_of_run(connection, run)
+        return {**columns, "failures": failures, "repeats": reporting.count_repeats(connection, run)}
 
 
-def print_summary(console: Console, database: Database, outcome: Outcome) -> None:
+def print_summary(console: Console, database: Database, outcome: Outcome, report: dict[str, Any]) -> None:
     """Print what the returns team wants to know at 8 AM."""
     with database.reading() as connection:
         by_class = photos.classes_of_run(connection, outcome.run)
-        failures = photos.failures_of_run(connection, outcome.run)
     if by_class:
         console.print(_table_of_classes(by_class))
         console.print()
-    print_failures(console, failures)
+    print_failures(console, report["failures"])
+    _print_repeats(console, report)
     for problem in outcome.manifest_problems:
         console.print(f"[bold red]{escape(problem)}[/]")
     counts = outcome.counts
@@ -50,6 +52,7 @@ def print_summary(console: Console, database: Database, outcome: Outcome) -> Non
 
 _MEANING = {
     0: "every photo is classified or known",
+    2: "the source is away; the photos left are taken up by the next run",
     3: "the service is away; the photos left are taken up by the next run",
     4: "finished, some photos newly failed",
     6: "the time limit; the photos left are taken up by the next run",
@@ -98,6 +101,13 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
     if report["message"]:
         console.print(f"[bold red]stopped early:[/] {escape(report['message'])}")
     print_failures(console, report["failures"])
+    _print_repeats(console, report)
+
+
+def _print_repeats(console: Console, report: dict[str, Any]) -> None:
+    exact, near = report["repeats"]["exact"], report["repeats"]["near"]
+    if exact or near:
+        console.print(f"repeats of earlier photos: {exact} with the same bytes, {near} of the same picture")
 
 
 def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:
