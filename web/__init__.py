@@ -1,0 +1,1 @@
+"""The web desk: the seed's prediction API, an upload page, the review desk, runs and search."""

@@ -1,0 +1,76 @@
+"""The application: everything that a request may need, and the routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.sessions import SessionMiddleware
+
+from results.database import Database
+from web import desk, figures_page, login, photo_page, pictures, predict, reference, run_pages, search_page
+from web.accounts import Accounts
+from web.categories import Categories
+from web.error_answers import install_handlers
+from web.identity import SESSION_SECONDS, Gate, session_key
+from web.login_attempts import LoginAttempts
+from web.pages import STATIC
+from web.security import install_security
+from web.service import Service
+from web.settings import WebSettings
+
+DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is the API of the project that this one grew
+from; the rest is what the review desk's own pages use: it needs a session, and the header `X-CSRF-Token` of
+its page."""
+
+
+def create_app(settings: WebSettings) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: from the environment.
+
+    Raises:
+        ResultsError: the results cannot be opened.
+        AccountsError: the accounts cannot be read.
+        OSError: ``WEB_DIR`` cannot be written.
+    """
+    service = Service(str(settings.torchserve_url), settings.torchserve_token_file)
+    database = Database(settings.results_db)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+        database.close()
+
+    app = FastAPI(
+        title="Refund classifier",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere; ours is web/reference.py
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    gate = Gate(settings, Accounts(settings.web_dir))
+    app.state.settings = settings
+    app.state.database = database
+    app.state.service = service
+    app.state.counted_runs = figures_page.CountedRuns(database)
+    app.state.categories = Categories(service, database)
+    app.state.pictures = pictures.Pictures(settings.media_dir)
+    app.state.gate = gate
+    app.state.login_attempts = LoginAttempts()
+    for module in (predict, login, desk, pictures, photo_page, run_pages, figures_page, search_page, reference):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    install_handlers(app)
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=session_key(settings.web_dir),
+        session_cookie="refund_desk",
+        max_age=SESSION_SECONDS,
+        https_only=settings.web_secure_cookies,
+    )
+    install_security(app, gate)
+    return app

@@ -1,0 +1,105 @@
+"""``python -m web``: serve the desk, add people, export what they decided."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from results.database import Database, ResultsError
+from web.accounts import Accounts, AccountsError
+from web.app import create_app
+from web.settings import Role, WebSettings
+from web.training_export import export_training as write_training_folder
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="The web desk of refund-classifier.",
+)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the desk on WEB_HOST and WEB_PORT until SIGTERM."""
+    settings = _settings()
+    try:
+        _say_who_gets_in(settings)
+        application = create_app(settings)
+    except (AccountsError, ResultsError, OSError) as error:
+        _fail(str(error))
+    # Behind a proxy the peer's address says whose header counts, so uvicorn must not replace it by a header's.
+    uvicorn.run(
+        application,
+        host=settings.web_host,
+        port=settings.web_port,
+        proxy_headers=False,
+        server_header=False,
+        log_level="info",
+        timeout_graceful_shutdown=10,
+    )
+
+
+@app.command("add-user")
+def add_user(
+    name: Annotated[str, typer.Argument(help="Letters, digits and . _ @ -")],
+    role: Annotated[
+        Role, typer.Option(help="viewer looks, reviewer decides, admin undoes others' verdicts.")
+    ] = "reviewer",
+) -> None:
+    """Add an account, or change the role and password of one; the password is asked for, or read from a pipe."""
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    accounts = Accounts(_settings().web_dir)
+    try:
+        accounts.add(name, role, password)
+    except (AccountsError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{name} is {role}; accounts are in {accounts.path}")
+
+
+@app.command("export-training")
+def export_training(
+    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or new.")],
+) -> None:
+    """Write the reviewed photos in the layout that `make train` reads: a folder a category, and labels.csv."""
+    settings = _settings()
+    try:
+        database = Database(settings.results_db)
+        try:
+            exported = write_training_folder(database, settings.media_dir, folder)
+        finally:
+            database.close()
+    except (ResultsError, OSError, ValueError) as error:
+        _fail(str(error))
+    typer.echo(f"{exported.written} photos in {folder}; {exported.without_picture} have no picture and were left out")
+
+
+def _say_who_gets_in(settings: WebSettings) -> None:
+    accounts = Accounts(settings.web_dir)
+    if not settings.is_loopback and not settings.web_proxy_header and (path := accounts.create_admin()):
+        typer.echo(f"web: the first start: user admin, its password is in {path}")
+    if accounts.all() or settings.web_proxy_header:
+        return
+    typer.echo(
+        "web: no accounts, so nobody is asked for a password and only this machine gets in; "
+        "`python -m web add-user NAME` adds one"
+    )
+
+
+def _settings() -> WebSettings:
+    try:
+        return WebSettings()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        _fail(f"a setting is wrong: {problems}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"web: {message}", err=True)
+    raise SystemExit(2)

@@ -1,0 +1,106 @@
+"""Plots as geometry; the template turns it into SVG, the stylesheet into colours for light and dark."""
+
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 720, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 12, 28
+_LABELS = 6
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A labelled place on an axis."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """One filled shape and what it stands for."""
+
+    name: str
+    path: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Everything to draw, in units of the view box.
+
+    Attributes:
+        marks_x: below the plot.
+        marks_y: left of it, with a line across.
+        line: path of a line; empty where there is none.
+        points: its points.
+        bands: filled shapes, from the bottom.
+    """
+
+    marks_x: list[Mark]
+    marks_y: list[Mark]
+    line: str
+    points: list[Mark]
+    bands: list[Band]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+
+
+def line_plot(labels: list[str], shares: list[float]) -> Plot:
+    """Draw shares of 1 over the runs, on an axis from 0 to 100%."""
+    xs = _places(len(labels))
+    points = [
+        Mark(x, _height(share), f"{label}: {share:.1%}") for x, share, label in zip(xs, shares, labels, strict=True)
+    ]
+    line = "M" + " L".join(f"{point.x:.1f} {point.y:.1f}" for point in points)
+    return Plot(_some(labels, xs), _shares_axis(), line, points, [])
+
+
+def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> Plot:
+    """Draw what share of each run's photos each name has, as bands on top of each other.
+
+    Args:
+        labels: of the runs.
+        names: of the bands, from the bottom.
+        values: by run, one a band.
+    """
+    xs = _places(len(labels))
+    lower = [0.0] * len(labels)
+    bands = []
+    for index, name in enumerate(names):
+        upper = [low + _part(row, index) for low, row in zip(lower, values, strict=True)]
+        there = [f"{x:.1f} {_height(value):.1f}" for x, value in zip(xs, upper, strict=True)]
+        back = [f"{x:.1f} {_height(value):.1f}" for x, value in zip(xs, lower, strict=True)][::-1]
+        if len(xs) == 1:  # one run is a bar over the whole width rather than a shape without any
+            there = [f"{x} {_height(upper[0]):.1f}" for x in (_LEFT, WIDTH - _RIGHT)]
+            back = [f"{x} {_height(lower[0]):.1f}" for x in (WIDTH - _RIGHT, _LEFT)]
+        bands.append(Band(name, "M" + " L".join(there + back) + " Z", sum(row[index] for row in values)))
+        lower = upper
+    return Plot(_some(labels, xs), _shares_axis(), "", [], bands)
+
+
+def _part(row: list[int], index: int) -> float:
+    total = sum(row)
+    return row[index] / total if total else 0.0
+
+
+def _places(count: int) -> list[float]:
+    span = WIDTH - _LEFT - _RIGHT
+    return [_LEFT + (span * index / (count - 1) if count > 1 else span / 2) for index in range(count)]
+
+
+def _height(share: float) -> float:
+    return _TOP + (1 - share) * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _some(labels: list[str], xs: list[float]) -> list[Mark]:
+    """Label every run while they are few, and some of many."""
+    step = max(1, -(-len(labels) // _LABELS))
+    marks = list(zip(labels, xs, strict=True))[::-1][::step][::-1]
+    return [Mark(x, HEIGHT - 8, label) for label, x in marks]
+
+
+def _shares_axis() -> list[Mark]:
+    return [Mark(_LEFT - 6, _height(share), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]

@@ -1,0 +1,232 @@
+// The review desk: one photo at a time, keyboard first. The server decides who gets which photo.
+import { bar, element, isTyping, percent, post, say, tabName } from "./dom.js";
+import { Chooser } from "./chooser.js";
+
+const AHEAD = 3; // photos fetched before they are needed
+const desk = document.getElementById("desk");
+const at = (id) => document.getElementById(id);
+const tab = tabName();
+const chooser = new Chooser(at("category"), at("options"), JSON.parse(desk.dataset.categories), choose);
+
+// Everything this tab was given: { photo, said, review, sending, turn, lost }. `turn` counts what the person did with it.
+const items = [];
+let index = 0;
+let done = 0;
+let fetching = null;
+let waiting = 0;
+let undoing = Promise.resolve();
+
+const isOpen = (item) => !item.said && !item.lost;
+const current = () => items[index];
+
+/**
+ * Ask for more photos, renew what is on the screen, and learn what somebody else has taken. Verdicts and claims overtake
+ * each other on their way: a photo whose verdict is still being sent counts as held, or the server would give it out
+ * again; and an answer says nothing about a photo on which the person has acted since the question.
+ */
+async function claim(count) {
+  const held = items.filter((item) => isOpen(item) || item.sending).slice(-100);
+  const turns = new Map(items.map((item) => [item, item.turn]));
+  const isAsAsked = (item) => turns.get(item) === item.turn;
+  const body = { desk: tab, count, held: held.map((item) => item.photo.id), kind: desk.dataset.kind || null };
+  const answer = await post("/desk/claim", body);
+  waiting = answer.waiting;
+  for (const item of held) if (answer.lost.includes(item.photo.id) && isOpen(item) && isAsAsked(item)) item.lost = true;
+  for (const photo of answer.photos) {
+    const known = items.find((item) => item.photo.id === photo.id);
+    if (!known) items.push({ photo, said: null, review: null, sending: false, turn: 0, lost: false });
+    else if (isAsAsked(known)) Object.assign(known, { photo, said: null, review: null, lost: false });
+    if (photo.picture) new Image().src = `/photos/${photo.id}/picture`;
+  }
+}
+
+/** Keep enough photos ahead; one request at a time. */
+function fetchAhead() {
+  const ahead = items.slice(index).filter(isOpen).length;
+  if (fetching || ahead > AHEAD) return fetching;
+  fetching = claim(AHEAD + 1)
+    .catch((error) => say(error.message, "bad"))
+    .finally(() => {
+      fetching = null;
+    });
+  return fetching;
+}
+
+/** Show the photo at the index, or that there is none. */
+async function show() {
+  while (current()?.lost) index += 1;
+  if (!current()) {
+    at("frame").replaceChildren(element("p", { class: "loading quiet" }, "Loading …"));
+    await fetchAhead();
+    while (current()?.lost) index += 1;
+  }
+  const item = current();
+  at("panel").hidden = !item;
+  document.querySelector(".stage").hidden = !item;
+  at("clear").hidden = Boolean(item);
+  if (item) draw(item);
+  else sayClear();
+  at("previous").disabled = !items.slice(0, index).some((other) => !other.lost);
+  at("undo").disabled = !items.some((other) => other.review);
+  fetchAhead();
+}
+
+function sayClear() {
+  const others = waiting > 0;
+  at("clear-title").textContent = others ? "The rest is with others" : "Nothing waits for you";
+  at("clear-text").textContent = others
+    ? `${waiting} still wait, on other people's screens or skipped by you. This page looks again by itself.`
+    : "Every photo that needed a person has been decided.";
+}
+
+function draw({ photo, said }) {
+  const picture = photo.picture
+    ? element("img", { src: `/photos/${photo.id}/picture`, alt: `Photo ${photo.filename}` })
+    : element("p", { class: "quiet" }, "No picture of this photo was kept.");
+  picture.addEventListener("error", () => picture.replaceWith(element("p", { class: "quiet" }, "The picture cannot be shown.")));
+  at("frame").replaceChildren(picture);
+  at("facts").replaceChildren(...facts(photo, said));
+  at("top").replaceChildren(...photo.top.map((entry, place) => choice(entry, place)));
+  at("details").replaceChildren(...details(photo));
+  for (const button of at("panel").querySelectorAll("button, input")) button.disabled = Boolean(said);
+  at("panel").dataset.photo = photo.id;
+  chooser.clear();
+}
+
+function choice(entry, place) {
+  const keys = place === 0 ? [element("kbd", {}, "1"), element("kbd", { class: "enter" }, "Enter")] : [element("kbd", {}, String(place + 1))];
+  const button = element("button", { class: place === 0 ? "choice first" : "choice" }, ...keys,
+    element("span", { class: "label" }, entry.class), element("span", { class: "number" }, percent(entry.probability)), bar(entry.probability));
+  button.addEventListener("click", () => choose(entry.class));
+  return element("li", {}, button);
+}
+
+function facts(photo, said) {
+  const notes = [];
+  if (said) notes.push(element("p", { class: "notice good" }, `You decided: ${said}. `, element("kbd", {}, "U"), " takes it back."));
+  if (photo.mismatch) {
+    notes.push(element("p", { class: "notice bad" }, "Expected ", element("bdi", { class: "strong" }, photo.expected_category), ", looks like ", element("b", {}, photo.predicted_class)));
+  }
+  if (photo.repeat_of !== null) {
+    const link = element("a", { href: `/photos/${photo.repeat_of}`, target: "_blank", rel: "noopener" }, `photo ${photo.repeat_of}`);
+    notes.push(element("p", { class: "notice warn" }, photo.repeat_kind === "near" ? "Nearly the same picture came before, as " : "This picture came before, as ", link));
+  }
+  if (photo.reason === "unknown_item") notes.push(element("p", { class: "notice warn" }, "Perhaps none of our categories"));
+  if (notes.length === 0) notes.push(element("p", { class: "notice" }, photo.decision === "review" ? "The model is not sure" : "A spot check"));
+  return notes;
+}
+
+function details(photo) {
+  const rows = [["Photo", element("a", { href: `/photos/${photo.id}`, class: "wrap" }, element("bdi", {}, photo.filename))]];
+  if (photo.return_id) rows.push(["Return", element("bdi", { class: "wrap" }, photo.return_id)]);
+  return rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
+}
+
+function choose(category) {
+  if (category === "not_ours") decide("not_ours", null, "not one of ours");
+  else if (category === "unusable") decide("unusable", null, "unusable photo");
+  else decide("category", category, category);
+}
+
+/** Go on at once; the server's answer comes meanwhile, and a refusal is told. */
+async function decide(kind, category, said) {
+  const item = current();
+  if (!item || !isOpen(item)) return;
+  Object.assign(item, { said, sending: true, turn: item.turn + 1 });
+  const body = { prediction_id: item.photo.prediction_id, kind, category };
+  item.review = post(`/photos/${item.photo.id}/verdict`, body).then(
+    (answer) => {
+      item.sending = false;
+      count(1, answer.waiting);
+      return answer.review_id;
+    },
+    (error) => {
+      Object.assign(item, { said: null, review: null, sending: false });
+      if (error.status === 409 || error.status === 404) item.lost = true;
+      else index = items.indexOf(item);
+      say(`${item.photo.filename}: ${error.message}`, "bad");
+      show();
+      return null;
+    },
+  );
+  move(1);
+}
+
+function count(change, left) {
+  done += change;
+  waiting = left;
+  at("done").textContent = done;
+  const all = document.querySelector(`[data-count="all"]`);
+  if (!desk.dataset.kind && all && !all.textContent.endsWith("+")) all.textContent = left;
+}
+
+/** One undo after the other: two at once could end in either order, on either photo. */
+function undo() {
+  undoing = undoing.then(takeBack);
+}
+
+/** Take back the verdict on the photo that is shown, or the last one. */
+async function takeBack() {
+  const target = current()?.review ? current() : items.filter((item) => item.review).at(-1);
+  if (!target) return;
+  const pending = target.review;
+  target.review = null;
+  const review = await pending;
+  if (!review) return;
+  try {
+    const answer = await post(`/verdicts/${review}/undo`, {});
+    Object.assign(target, { said: null, turn: target.turn + 1 });
+    index = items.indexOf(target);
+    count(-1, answer.waiting);
+    await claim(0);
+    say(`Taken back: ${target.photo.filename}`);
+  } catch (error) {
+    if (error.code === "offline") target.review = pending;
+    say(error.message, "bad");
+  }
+  show();
+}
+
+function move(step) {
+  let next = index + step;
+  while (items[next]?.lost) next += step;
+  if (next < 0) return;
+  index = Math.min(next, items.length);
+  show();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (isTyping(event)) return;
+  const key = event.key;
+  const item = current();
+  const onLink = event.target.closest("a, button") !== null;
+  if (key === "ArrowRight") move(1);
+  else if (key === "ArrowLeft") move(-1);
+  else if (key.toLowerCase() === "u") undo();
+  else if (item && key >= "1" && key <= "3" && item.photo.top[key - 1]) choose(item.photo.top[key - 1].class);
+  else if (item && key === "4") choose("not_ours");
+  else if (item && key === "5") choose("unusable");
+  else if (item && key === "Enter" && !onLink) choose(item.photo.predicted_class);
+  else if (item && isOpen(item) && (key === "/" || /^[a-z]$/i.test(key))) chooser.open(key === "/" ? "" : key);
+  else return;
+  event.preventDefault();
+});
+
+at("previous").addEventListener("click", () => move(-1));
+at("next").addEventListener("click", () => move(1));
+at("undo").addEventListener("click", undo);
+at("not-ours").addEventListener("click", () => choose("not_ours"));
+at("unusable").addEventListener("click", () => choose("unusable"));
+
+setInterval(async () => {
+  if (fetching) return;
+  await claim(0).catch(() => {});
+  if (!current() || current().lost) show();
+}, Number(desk.dataset.renew) * 1000);
+addEventListener("pagehide", () => {
+  post("/desk/release", { desk: tab }, { keepalive: true }).catch(() => {});
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted) claim(0).then(show, () => {});
+});
+show();

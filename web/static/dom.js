@@ -1,0 +1,97 @@
+// Small things that all pages use: elements, times, messages, and requests to our own server.
+
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** Write the times below a node as the reader's clock shows them. */
+export function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.getTime())) {
+      time.textContent = format.format(moment);
+      time.title = time.dateTime;
+    }
+  }
+}
+
+/** Make an element; texts are texts, never markup. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** A bar of a share of 1. */
+export function bar(share) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  for (const [key, value] of [["class", "bar"], ["viewBox", "0 0 100 4"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]]) {
+    svg.setAttribute(key, value);
+  }
+  for (const [kind, width] of [["track", 100], ["fill", share * 100]]) {
+    const rect = document.createElementNS(space, "rect");
+    rect.setAttribute("class", kind);
+    rect.setAttribute("width", width.toFixed(1));
+    rect.setAttribute("height", 4);
+    svg.append(rect);
+  }
+  return svg;
+}
+
+/** Write a share as people read it; never 100% for what is not all. */
+export function percent(share) {
+  return `${(share < 1 ? Math.min(share * 100, 99.9) : 100).toFixed(1)}%`;
+}
+
+/** Tell the person something, for a while; trouble stays longer. */
+export function say(text, kind = "") {
+  const note = element("p", { class: `message ${kind}` }, text);
+  document.getElementById("messages").append(note);
+  setTimeout(() => note.remove(), kind === "bad" ? 9000 : 3500);
+}
+
+/** Thrown for every answer that is no success; `code` is the server's word, or `offline`. */
+export class Refused extends Error {
+  constructor(status, error) {
+    super(error.message);
+    this.status = status;
+    this.code = error.code;
+  }
+}
+
+/** Post JSON, or a form, to our own server and return its answer. */
+export async function post(path, body, more = {}) {
+  const headers = { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content, Accept: "application/json" };
+  const isForm = body instanceof FormData;
+  if (!isForm) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method: "POST", headers, body: isForm ? body : JSON.stringify(body), ...more });
+  } catch {
+    throw new Refused(0, { code: "offline", message: "The server cannot be reached. Nothing was stored; try again." });
+  }
+  const value = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
+    throw new Refused(answer.status, value.error ?? { code: "unknown", message: `The server answered ${answer.status}.` });
+  }
+  return value;
+}
+
+/** The name of this browser tab, kept while it lives, so that a reload gets its photos back. */
+export function tabName() {
+  let name = sessionStorage.getItem("desk");
+  if (!name) {
+    name = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    sessionStorage.setItem("desk", name);
+  }
+  return name;
+}
+
+/** Whether a key press is meant for a field rather than for the page. */
+export function isTyping(event) {
+  return event.target.closest("input, select, textarea") !== null || event.ctrlKey || event.altKey || event.metaKey;
+}

@@ -1,0 +1,97 @@
+"""What people decided, as labelled photos to train on."""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.database import Database
+from results.search import Criteria, all_photos
+from results.spreadsheet import without_formula
+from web.pictures import Pictures
+
+UNKNOWN = "unknown"  # what training calls an item outside the categories
+_COLUMNS = (
+    "file",
+    "label",
+    "suspicion",
+    "verdict",
+    "reviewer",
+    "reviewed_at",
+    "predicted_class",
+    "confidence",
+    "sha256",
+)
+_ROWS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How many photos were written, and how many have a verdict but no picture."""
+
+    written: int
+    without_picture: int
+
+
+def export_training(database: Database, media_dir: Path, folder: Path) -> Exported:
+    """Write ``LABEL/SHA256.jpg`` for each reviewed photo, and ``labels.csv`` with the likely wrong labels first.
+
+    A photo that nobody could use is left out; one with the same bytes as another is written once, with its newest
+    verdict. ``suspicion`` is the probability that the model gives to all but the label: a label that a sure model
+    disagrees with deserves a second look.
+
+    Args:
+        database: the results.
+        media_dir: where the copies lie.
+        folder: to write into.
+
+    Raises:
+        ValueError: the folder holds something already.
+        OSError: it cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty; name a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = Pictures(media_dir)
+    labels: dict[str, dict[str, Any]] = {}
+    without_picture = 0
+    with database.reading() as connection:
+        for page in all_photos(connection, Criteria(verdict="any"), _ROWS_AT_ONCE):
+            for row in page:
+                if row["verdict"] == "unusable" or row["sha256"] in labels:
+                    continue
+                copy = pictures.find(row["sha256"], "picture")
+                if copy is None:
+                    without_picture += 1
+                    continue
+                labels[row["sha256"]] = _label(row, folder, copy)
+    ordered = sorted(labels.values(), key=lambda label: (-label["suspicion"], label["file"]))
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows({name: without_formula(value) for name, value in label.items()} for label in ordered)
+    return Exported(len(labels), without_picture)
+
+
+def _label(row: dict[str, Any], folder: Path, copy: Path) -> dict[str, Any]:
+    label = row["verdict_class"] or UNKNOWN
+    # The name becomes a folder, and comes from a table: what could climb out of ours is refused.
+    if label in (".", "..") or "/" in label or "\0" in label:
+        raise ValueError(f"the category {label!r} of photo {row['photo_id']} is no name for a folder")
+    target = folder / label / f"{row['sha256']}.jpg"
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(copy, target)
+    given = {UNKNOWN: 1 - row["confidence"]} | {
+        entry["class"]: float(entry["probability"]) for entry in json.loads(row["top3"])
+    }
+    return {
+        "file": f"{label}/{target.name}",
+        "label": label,
+        "suspicion": round(1 - given.get(label, 0.0), 6),
+        **{
+            name: row[name]
+            for name in ("verdict", "reviewer", "reviewed_at", "predicted_class", "confidence", "sha256")
+        },
+    }
