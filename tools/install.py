@@ -3,7 +3,7 @@
 The plain registry build of torch for Linux brings several gigabytes of CUDA libraries that a CPU box never loads.
 Standard library only: it runs before anything else is installed.
 
-Usage: python -m tools.install GROUP...        (a group is a file of requirements/: serving, batch, training, dev)
+Usage: python -m tools.install GROUP...        (a group is a file of requirements/: serving, batch, web, training, dev)
 """
 
 import importlib
@@ -37,7 +37,7 @@ def main() -> None:
 
 def needs_torch(groups: list[str]) -> bool:
     """Tell whether any of the groups serves or trains."""
-    return any(group != "batch" for group in groups)
+    return any(group not in ("batch", "web") for group in groups)
 
 
 def torch_version() -> str:

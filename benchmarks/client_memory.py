@@ -1,0 +1,131 @@
+"""Peak memory of the batch client over very many photos: ``python -m benchmarks.client_memory 100000``.
+
+The photos are tiny and the service is a stub, for neither plays a part in what the client keeps in memory.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+BOUND_MB = 150
+_PHOTOS_A_FOLDER = 1000
+_SIDE = 16  # pixels
+# What somebody may have set for the nightly run: nobody is to be called, and no photo moved, for a measurement.
+_NOT_INHERITED = (
+    *("REPORT_DIR", "WEBHOOK_URL", "PING_URL", "PROCESSED"),
+    *("BATCH_SHARD", "JOB_COMPLETION_INDEX", "BATCH_TIME_LIMIT_S", "AUDIT_SHARE"),
+)
+_BYTES_A_UNIT = 1 if sys.platform == "darwin" else 1024  # Source: getrusage(2), ru_maxrss
+
+
+@dataclass(frozen=True)
+class ClientRun:
+    """One run of the batch client against the stub.
+
+    Attributes:
+        photos: classified.
+        peak_mb: most memory that was resident, megabytes.
+        seconds: it took, its start included.
+    """
+
+    photos: int
+    peak_mb: float
+    seconds: float
+
+
+def run_client(photos: int, folder: Path) -> ClientRun:
+    """Run the batch client over so many different photos.
+
+    Args:
+        photos: how many.
+        folder: an empty one for the photos and all that the client writes.
+
+    Raises:
+        RuntimeError: it did not classify all of them; the message holds what it printed.
+    """
+    inbox = folder / "inbox"
+    _write_photos(inbox, photos)
+    key, log = folder / "token", folder / "client.log"
+    key.write_text("any", encoding="ascii")
+    with _stub() as url, log.open("wb") as output:
+        environment = {
+            **os.environ,
+            "TORCHSERVE_URL": url,
+            "TORCHSERVE_TOKEN_FILE": str(key),
+            **client_files(folder),
+        }
+        began = time.perf_counter()
+        client = subprocess.Popen(
+            [sys.executable, "-m", "batch_client", "run", str(inbox), "--json"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(client.pid, 0)
+        seconds = time.perf_counter() - began
+        client.returncode = os.waitstatus_to_exitcode(status)
+    printed = log.read_text(encoding="utf-8")
+    if client.returncode != 0 or json.loads(printed.splitlines()[-1])["classified"] != photos:
+        raise RuntimeError(f"the batch client ended with {client.returncode}:\n{printed[-2000:]}")
+    return ClientRun(photos, usage.ru_maxrss * _BYTES_A_UNIT / 1e6, seconds)
+
+
+def client_files(folder: Path) -> dict[str, str]:
+    """Return the variables that put all that the batch client writes below a folder, and nothing anywhere else."""
+    folders = {f"{name}_DIR": str(folder / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")}
+    unset = dict.fromkeys(_NOT_INHERITED, "")
+    return {**unset, "RESULTS_DB": str(folder / "results.db"), **folders}
+
+
+def _write_photos(inbox: Path, count: int) -> None:
+    """Write tiny JPEGs of noise: no two look alike, as those of a night do not."""
+    for number in range(count):
+        folder = inbox / f"{number // _PHOTOS_A_FOLDER:04}"
+        if number % _PHOTOS_A_FOLDER == 0:
+            folder.mkdir(parents=True)
+        noise = random.Random(number).randbytes(_SIDE * _SIDE * 3)
+        Image.frombytes("RGB", (_SIDE, _SIDE), noise).save(folder / f"{number:07}.jpg")
+
+
+@contextmanager
+def _stub() -> Iterator[str]:
+    """Run the stub and give its URL."""
+    stub = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stub_service"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert stub.stdout is not None
+        yield f"http://127.0.0.1:{int(stub.stdout.readline())}"
+    finally:
+        stub.terminate()
+        stub.communicate()
+
+
+def main() -> None:
+    """Read the command line, run, print; exit 1 above the bound."""
+    photos = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    with tempfile.TemporaryDirectory(prefix="client-memory-") as folder:
+        run = run_client(photos, Path(folder))
+    print(json.dumps({"photos": run.photos, "peak_mb": run.peak_mb, "seconds": run.seconds}))
+    print(
+        f"{run.photos} photos in {run.seconds:.0f} s, {run.photos / run.seconds:.0f} a second; "
+        f"peak {run.peak_mb:.0f} MB, bound {BOUND_MB} MB",
+        file=sys.stderr,
+    )
+    raise SystemExit(run.peak_mb > BOUND_MB)
+
+
+if __name__ == "__main__":
+    main()
