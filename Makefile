@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARCHIVE := model_store/refund_classifier.mar
 # The folders themselves too: their time changes when a file in them is removed.
-ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
+ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve stop batch export test test-all check fix train samples token
+.PHONY: help run serve stop batch web export test test-all bench check fix teacher train evaluate samples token
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,15 +24,19 @@ stop: ## stop TorchServe and all that belongs to it
 batch: .venv/.run ## classify INBOX with the running service
 	@$(BIN)/batch-client run
 
+web: .venv/.web ## the web desk on WEB_PORT (8000): review, try it, runs, search
+	@$(BIN)/python -m web serve
+
 export: $(ARCHIVE) ## build the model archive
 
 token: ## print the inference token of the running service (use: make -s token)
 	@$(BIN)/python -m serving token
 
-test: .venv/.dev $(ARCHIVE) ## the tests: unit, handler, archive, serving, docs
-	$(BIN)/python -m pytest --durations=20
+test: .venv/.dev $(ARCHIVE) ## the tests: unit, handler, archive, serving, docs, browser
+	$(BIN)/python -m pytest --durations=20 --ignore=tests/load
 
-test-all: test ## all tests
+test-all: test ## all tests: those of `make test`, and load
+	$(BIN)/python -m pytest tests/load
 
 check: .venv/.dev ## lint and types
 	$(BIN)/ruff check .
@@ -43,9 +47,20 @@ fix: .venv/.dev ## lint and format, changing files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: .venv/.training ## train on DATA=FOLDER (parquet files) into model/
+teacher: .venv/.training ## train the teacher for `make train ARGS="--teacher runs/teacher/teacher.pt"` on DATA=FOLDER
+	@test -n "$(DATA)" || { echo "usage: make teacher DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 8']"; exit 2; }
+	$(BIN)/python -m training teacher --data "$(DATA)" --run "$(or $(RUN),runs/teacher)" $(ARGS)
+
+train: .venv/.training ## train on the labelled photos of DATA=FOLDER into model/
 	@test -n "$(DATA)" || { echo "usage: make train DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 20']"; exit 2; }
-	$(BIN)/python -m training --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
+	$(BIN)/python -m training train --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
+
+bench: .venv/.benchmarks $(ARCHIVE) ## measure beside the plain FastAPI service (DATA=FOLDER: with its photos)
+	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+evaluate: .venv/.training $(ARCHIVE) ## judge the archive by labelled photos: DATA=PATH, figures into JSON=FILE
+	@test -n "$(DATA)" -a -n "$(JSON)" || { echo "usage: make evaluate DATA=PATH JSON=FILE"; exit 2; }
+	@$(BIN)/python -m training evaluate --data "$(DATA)" --json "$(JSON)"
 
 samples: .venv/.dev ## draw samples/ again
 	$(BIN)/python -m tools.draw_samples
@@ -63,10 +78,18 @@ $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m tools.install serving batch
 	@touch $@
 
+.venv/.web: .venv/.created tools/install.py requirements/web.txt requirements/constraints.txt pyproject.toml
+	@$(BIN)/python -m tools.install web
+	@touch $@
+
 .venv/.training: .venv/.run requirements/training.txt
 	@$(BIN)/python -m tools.install training
 	@touch $@
 
-.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt requirements/postgresql.txt
+.venv/.benchmarks: .venv/.run requirements/benchmarks.txt requirements/training.txt
+	@$(BIN)/python -m tools.install benchmarks
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt requirements/postgresql.txt requirements/sources-s3.txt requirements/sources-sftp.txt requirements/benchmarks.txt requirements/web.txt
 	@$(BIN)/python -m tools.install dev
 	@touch $@

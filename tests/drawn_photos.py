@@ -22,6 +22,12 @@ def striped(size: tuple[int, int] = (120, 160), seed: int = 1) -> Image.Image:
     return Image.fromarray(np.clip(pixels + texture, 0, 255).astype(np.uint8))
 
 
+def mosaic(size: tuple[int, int], seed: int) -> Image.Image:
+    """Draw a picture of soft coloured patches that looks like that of no other seed."""
+    patches = np.random.default_rng(seed).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
+
+
 def encoded(image: Image.Image, file_format: str = "JPEG", **options: object) -> bytes:
     """Return the bytes of an image file."""
     buffer = io.BytesIO()

@@ -3,13 +3,15 @@
 from enum import Enum
 
 from batch_client.settings import BatchSettings
+from web.settings import WebSettings
 
 
 def settings_rows() -> list[str]:
-    """Return one Markdown row a variable of the batch client."""
+    """Return one Markdown row a variable of the batch client or the web desk."""
     return [
         f"| `{name.upper()}` | {_shown(setting.default)} | {setting.description} |"
-        for name, setting in BatchSettings.model_fields.items()
+        for program in (BatchSettings, WebSettings)
+        for name, setting in program.model_fields.items()
     ]
 
 
@@ -17,4 +19,8 @@ def _shown(default: object) -> str:
     if default is None or default == "":
         return "not set"
     value = default.value if isinstance(default, Enum) else default
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{str(value).rstrip('/')}`"

@@ -11,10 +11,16 @@ from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
 from batch_client.photo_work import LARGEST_PHOTO
 from batch_client.settings import BatchSettings
+from handler import metrics
 from handler import settings as handler_settings
+from handler.errors import CODES
 from serving import settings as serving_settings
 from tests.conftest import ROOT
+from tests.docs.error_codes import described_codes, tabled_codes
 from tests.docs.settings_table import settings_rows
+from web.cli import app as web_app
+from web.predict import LARGEST_PHOTO as LARGEST_UPLOAD
+from web.settings import WebSettings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROPERTIES = dict(
@@ -27,8 +33,24 @@ PROPERTIES = dict(
 def test_every_error_code_is_in_the_readme() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handler").glob("*.py"))
     codes = set(re.findall(r"PhotoError\(\s*\d+,\s*\"(\w+)\"", sources))
-    assert {"empty_body", "unsupported_format", "bad_shape"} <= codes
+    assert codes | {"draining", "internal_error"} == set(CODES)
     assert {code for code in codes if f"`{code}`" not in README} == set()
+
+
+def test_readme_and_openapi_list_the_same_errors() -> None:
+    described = described_codes(ROOT / "openapi.yaml")
+    assert ("400", "truncated_image") in described
+    assert ("503", "ServiceUnavailableException") in described
+    assert tabled_codes(README) == described
+
+
+def test_every_metric_is_declared_and_in_the_readme() -> None:
+    declared = yaml.safe_load((ROOT / "serving" / "metrics.yaml").read_text(encoding="utf-8"))["model_metrics"]
+    dimensions = {metric["name"]: metric["dimensions"] for kind in declared.values() for metric in kind}
+    assert dimensions.keys() == set(metrics.NAMES)
+    for name, labels in dimensions.items():
+        row = next((line for line in README.splitlines() if line.startswith("| `refund_") and f"`{name}`" in line), "")
+        assert [label for label in labels if f"`{label}`" not in row] == [], name
 
 
 def test_every_exit_code_is_in_the_readme() -> None:
@@ -49,8 +71,23 @@ def test_every_command_is_in_the_readme() -> None:
     assert {name for name in names if f"`batch-client {name}" not in README} == set()
 
 
+def test_every_command_of_the_desk_is_in_the_readme() -> None:
+    names = {command.name or command.callback.__name__ for command in web_app.registered_commands if command.callback}
+    assert {"serve", "add-user", "export-training"} <= names
+    assert {name for name in names if f"`python -m web {name}" not in README} == set()
+
+
+def test_every_error_code_of_the_desk_is_in_the_readme() -> None:
+    codes = set(re.findall(r"WebError\(\s*\d+,\s*\"(\w+)\"|\"code\": \"(\w+)\"", _sources("web")))
+    named = {code for pair in codes for code in pair if code}
+    assert {"already_reviewed", "service_away", "wrong_host", "csrf"} <= named
+    assert {code for code in named if f"`{code}`" not in README} == set()
+
+
 def test_documents_are_complete_and_their_links_lead_somewhere() -> None:
-    documents = [path for path in ROOT.glob("**/*.md") if not {".venv", ".pytest_cache"} & set(path.parts)]
+    documents = [
+        path for path in ROOT.glob("**/*.md") if not {".venv", ".pytest_cache", "node_modules"} & set(path.parts)
+    ]
     assert len(documents) >= 3
     for path in documents:
         content = path.read_text(encoding="utf-8")
@@ -73,7 +110,7 @@ def test_model_card_and_readme_quote_the_measured_figures() -> None:
 
 def test_make_help_lists_every_public_target() -> None:
     helped = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("run", "serve", "stop", "batch", "export", "token", "test", "check", "fix", "train"):
+    for target in ("run", "serve", "stop", "batch", "web", "export", "token", "test", "check", "fix", "train", "bench"):
         assert re.search(rf"^{target}\s+\S", helped, flags=re.MULTILINE), target
 
 
@@ -82,14 +119,27 @@ def test_ports_names_and_sizes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(ROOT)
     serving = serving_settings.from_environment({})
-    assert str(BatchSettings().torchserve_url).rstrip("/") == serving.inference == PROPERTIES["inference_address"]
-    assert BatchSettings().torchserve_token_file.resolve() == serving.token_file
+    for program in (BatchSettings(), WebSettings()):
+        assert str(program.torchserve_url).rstrip("/") == serving.inference == PROPERTIES["inference_address"]
+        assert program.torchserve_token_file.resolve() == serving.token_file
+    assert BatchSettings().media_dir == WebSettings().media_dir
+    assert BatchSettings().results_db == WebSettings().results_db
     assert PROPERTIES["load_models"] == serving.archive.name
     config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
     limits = handler_settings.from_yaml(config).limits
     assert limits.max_bytes < int(PROPERTIES["max_request_size"]), "our own message must be able to answer"
-    assert limits.max_bytes == LARGEST_PHOTO
+    assert limits.max_bytes == LARGEST_PHOTO == LARGEST_UPLOAD
     assert config["jobQueueSize"] == int(PROPERTIES["job_queue_size"])
+    assert serving.metrics_config == ROOT / PROPERTIES["metrics_config"]
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"][0]
+    assert scraped["static_configs"][0]["targets"] == [serving.metrics.removeprefix("http://")]
+    used = re.findall(r'up{job=\\?"([\w-]+)', "".join(path.read_text() for path in (ROOT / "deploy").iterdir()))
+    assert set(used) == {scraped["job_name"]}
+    api = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))
+    assert api["servers"] == [{"url": serving.inference}]
+    assert f"/predictions/{serving.archive.stem}" in api["paths"]
+    form = api["components"]["requestBodies"]["Photos"]["content"]["multipart/form-data"]["schema"]
+    assert form["maxProperties"] == limits.max_photos
 
 
 def test_every_frontend_key_is_written_out() -> None:
@@ -101,14 +151,13 @@ def test_every_frontend_key_is_written_out() -> None:
 
 def test_doors_stay_closed() -> None:
     assert PROPERTIES["disable_token_authorization"] == "false"
-    assert PROPERTIES["enable_model_api"] == "false"
     assert PROPERTIES["allowed_urls"] == "file:///nonexistent/.*"
     assert int(PROPERTIES["token_expiration_min"]) > 60 * 24 * 365
     for key in ("inference_address", "management_address", "metrics_address"):
         assert PROPERTIES[key].startswith("http://127.0.0.1:")
 
 
-@pytest.mark.parametrize("name", ["serving", "batch", "training", "dev", "postgresql"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "requirements").glob("*.txt")))
 def test_requirements_are_pinned(name: str) -> None:
     lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line.split("#")[0].strip() for line in lines]

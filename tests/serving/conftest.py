@@ -1,12 +1,12 @@
 """One real TorchServe for the whole session, beside whatever else runs on this machine."""
 
+import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,21 +18,11 @@ import pytest
 import requests
 import yaml
 
+from benchmarks.services import free_ports
 from tests.conftest import ROOT
 
 LOCKSTEP = "lockstep"
 LOCKSTEP_BATCH = 4
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, below those that the system gives out by itself."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
 
 
 @dataclass
@@ -69,19 +59,38 @@ class ServiceUnderTest:
             [sys.executable, "-m", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True
         )
         if check and done.returncode != 0:
-            log = self.state / "server.log"
-            raise AssertionError(f"{done.stdout}{done.stderr}\n{log.read_text() if log.exists() else ''}")
+            raise AssertionError(f"{done.stdout}{done.stderr}\n{self.log.read_text() if self.log.exists() else ''}")
         return done.stdout + done.stderr
 
     def start(self) -> str:
         return self.command("serving", "start")
 
+    def run_in_foreground(self, output: Path, until_ready: bool = True) -> subprocess.Popen[bytes]:
+        """Run ``python -m serving run`` as a container would; its log lines go into ``output``."""
+        with output.open("wb") as file:
+            command = [sys.executable, "-m", "serving", "run"]
+            supervisor = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=file)
+        while until_ready and not (self.state / "inference.key").exists():
+            assert supervisor.poll() is None, output.read_text()
+            time.sleep(0.05)
+        return supervisor
+
     def stop(self) -> str:
         return self.command("serving", "stop")
 
     @property
+    def log(self) -> Path:
+        return self.state / "log" / "app.log"
+
+    @property
     def token(self) -> str:
         return (self.state / "inference.key").read_text().strip()
+
+    def manage(self, method: str, path: str) -> requests.Response:
+        """Ask the management API, with its token."""
+        key = json.loads((self.state / "key_file.json").read_text())["management"]["key"]
+        headers = {"Authorization": f"Bearer {key}"}
+        return requests.request(method, f"{self.management}{path}", headers=headers, timeout=120)
 
     def post(self, body: bytes, content_type: str = "image/jpeg", path: str = "", **headers: str) -> requests.Response:
         """Post a raw body to the model."""
@@ -102,6 +111,10 @@ class ServiceUnderTest:
             except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
         return mine
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the workers of all models."""
+        return [p for p in self.processes() if any("model_service_worker" in part for part in p.cmdline())]
 
     def end(self) -> None:
         """Leave nothing behind, whatever a test did."""

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.drawn_photos import encoded, striped
+from tests.drawn_photos import encoded, mosaic
 from tests.serving.conftest import ServiceUnderTest
 
 PHOTOS = 500
@@ -21,10 +21,8 @@ PHOTOS = 500
 @pytest.fixture(scope="module")
 def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inbox")
-    photo = striped((480, 640))
     for index in range(PHOTOS):
-        photo.putpixel((index % 480, index // 480), (0, 0, 0))
-        (folder / f"{index:03}.jpg").write_bytes(encoded(photo) + index.to_bytes(2, "big"))
+        (folder / f"{index:03}.jpg").write_bytes(encoded(mosaic((480, 640), index)))
     return folder
 
 

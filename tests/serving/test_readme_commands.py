@@ -9,7 +9,8 @@ from tests.serving.conftest import ServiceUnderTest
 
 
 def test_curl(service: ServiceUnderTest) -> None:
-    commands = re.findall(r"^\$ (curl .+)$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    first_steps = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What just happened")[0]
+    commands = re.findall(r"^\$ (curl .+)$", first_steps, flags=re.MULTILINE)
     assert commands
     for command in commands:
         here = command.replace("http://127.0.0.1:8080", service.url)

@@ -15,7 +15,7 @@ from tests.unit.stub_service import stub_service
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(intake, "_SETTLE_SECONDS", 0)
+    monkeypatch.setattr(intake, "SETTLE_SECONDS", 0)
     monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield Desk(tmp_path, stub)

@@ -1,6 +1,9 @@
 """One inbox, one results database, one stub service, and the program that a person runs on them."""
 
 import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -24,7 +27,7 @@ class Desk:
             "RESULTS_DB": str(self.results),
             "TORCHSERVE_URL": stub.url,
             "TORCHSERVE_TOKEN_FILE": str(self.token_file),
-            "SERVICE_PATIENCE_S": "1",
+            "SERVICE_PATIENCE_S": "60",
             **{f"{name}_DIR": str(folder / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")},
         }
 
@@ -59,3 +62,10 @@ class Desk:
         names = "status, exit_code, found, classified, known, failed"
         row = self.rows(f'SELECT {names}, "left" FROM runs ORDER BY id DESC LIMIT 1')[0]
         return dict(zip([*names.split(", "), "left"], row, strict=True))
+
+
+def wait_for(program: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    """Wait for something that a running program does; not for ever if it ends before."""
+    while not happened():
+        assert program.poll() is None, f"it ended with exit code {program.returncode}"
+        time.sleep(0.02)

@@ -13,6 +13,7 @@ Answer = tuple[int, Any]
 ENGINE_FULL: Answer = (503, {"code": 503, "type": "ServiceUnavailableException", "message": "no worker"})
 WORKER_DIED: Answer = (500, {"code": 500, "type": "InternalServerException", "message": "Worker died."})
 WRONG_KEY: Answer = (400, {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed"})
+DRAINING: Answer = (503, {"error": {"code": "draining", "message": "Try again."}})
 NOT_A_PHOTO: Answer = (415, {"error": {"code": "unsupported_format", "message": "These bytes are no photo."}})
 
 

@@ -32,7 +32,7 @@ class TestAnswers:
     def test_passing_faults_are_retried(self, status: int) -> None:
         answer = read_answer(status, b'{"error": {"code": "draining", "message": "later"}}')
         assert isinstance(answer, Trouble)
-        assert answer.kind in ("away", "failed", "full")
+        assert answer.kind in ("away", "failed", "full", "draining")
 
     def test_the_engines_faults_are_told_apart(self) -> None:
         seen = {
@@ -45,6 +45,18 @@ class TestAnswers:
             answer = read_answer(status, json.dumps({"code": status, "type": engine_type, "message": ""}).encode())
             assert isinstance(answer, Trouble)
             assert answer.kind == kind
+
+    @pytest.mark.parametrize("status", [500, 503, 507])  # 507: the kernel killed it
+    def test_a_dead_worker_makes_suspects_whatever_the_status(self, status: int) -> None:
+        body = {"code": status, "type": "InternalServerException", "message": "Worker died."}
+        answer = read_answer(status, json.dumps(body).encode())
+        assert isinstance(answer, Trouble)
+        assert answer.kind == "died"
+
+    def test_a_service_with_too_many_large_photos_is_full(self) -> None:
+        answer = read_answer(503, b'{"error": {"code": "busy", "message": "later"}}')
+        assert isinstance(answer, Trouble)
+        assert answer.kind == "full"
 
     @pytest.mark.parametrize(
         ("status", "body"), [(404, b"{}"), (405, b""), (403, b"<html>"), (400, b"{}"), (200, b"hi")]

@@ -17,8 +17,8 @@ from batch_client.settings import BatchSettings
 from results.database import Database
 from results.lock import run_lock
 from results.runs import start_run
-from tests.unit.desk import Desk
-from tests.unit.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED, prediction
+from tests.unit.desk import Desk, wait_for
+from tests.unit.stub_service import DRAINING, ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED, prediction
 
 
 class TestRun:
@@ -77,6 +77,16 @@ class TestRun:
         assert desk.run()[0] == ExitCode.OK
         assert desk.newest_run()["classified"] == 20
         assert desk.rows("SELECT count(*) FROM predictions_history") == [(20,)]
+
+    def test_a_draining_service_makes_no_photo_a_suspect(self, desk: Desk) -> None:
+        """A suspect is sent alone, after asking anew which model answers."""
+        desk.add("a.jpg", "b.jpg")
+        asked: list[None] = []
+        described = desk.stub.describes()
+        desk.stub.describes = lambda: asked.append(None) or described  # type: ignore[func-returns-value]
+        desk.stub.answer = lambda body, attempt: DRAINING if attempt < 8 else prediction()
+        assert desk.run()[0] == ExitCode.OK
+        assert len(asked) == 1
 
     def test_a_dropped_connection_is_asked_again(self, desk: Desk) -> None:
         desk.add("a.jpg", "b.jpg")
@@ -137,6 +147,7 @@ class TestRun:
     def test_no_service_leaves_everything(self, desk: Desk) -> None:
         desk.add("a.jpg")
         desk.environment["TORCHSERVE_URL"] = "http://127.0.0.1:9"
+        desk.environment["SERVICE_PATIENCE_S"] = "1"
         code, output = desk.run()
         assert code == ExitCode.SERVICE_AWAY
         assert "make serve" in output
@@ -145,6 +156,7 @@ class TestRun:
     def test_a_service_that_goes_away_midway_keeps_what_was_answered(self, desk: Desk) -> None:
         desk.add(*(f"{i:03}.jpg" for i in range(150)))
         gone = False
+        desk.environment["SERVICE_PATIENCE_S"] = "1"
 
         def answer(body: bytes, attempt: int) -> tuple[int, object] | None:
             nonlocal gone
@@ -216,6 +228,8 @@ class TestRun:
                 until = time.monotonic() + 0.05
             return WORKER_DIED if time.monotonic() < until else prediction()
 
+        described = desk.stub.describes
+        desk.stub.describes = lambda: WORKER_DIED if time.monotonic() < until else described()
         desk.stub.answer = answer
         desk.stub.seconds = 0.01
         assert desk.run()[0] == ExitCode.PHOTOS_FAILED
@@ -234,6 +248,7 @@ class TestRun:
 
     def test_an_absent_service_ends_the_run_soon(self, desk: Desk) -> None:
         """Not after a time-out for each photo of the folder."""
+        desk.environment["SERVICE_PATIENCE_S"] = "1"
         desk.add(*(f"{i:03}.jpg" for i in range(200)))
         desk.stub.answer = lambda body, attempt: None
         started = time.monotonic()
@@ -259,41 +274,61 @@ class TestRun:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_an_interrupted_run_keeps_what_was_answered(self, desk: Desk, number: signal.Signals) -> None:
-        desk.add(*(f"{i:03}.jpg" for i in range(100)))
-        desk.stub.seconds = 0.02
+        desk.add(*(f"{i:03}.jpg" for i in range(300)))
+        desk.stub.seconds = 0.05
         program = subprocess.Popen(
             [sys.executable, "-m", "batch_client", "run"],
             env={**os.environ, **desk.environment},
             stdout=subprocess.PIPE,
             text=True,
         )
-        while len(desk.stub.photos) < 20:
-            time.sleep(0.01)
+        wait_for(program, lambda: len(desk.stub.photos) >= 20)
         program.send_signal(number)
         output, _ = program.communicate(timeout=30)
         assert program.returncode == ExitCode.INTERRUPTED
         assert "interrupted" in output
         run = desk.newest_run()
-        assert (run["status"], run["found"]) == ("stopped", 100)
+        assert (run["status"], run["found"]) == ("stopped", 300)
         assert run["classified"] == len(set(desk.stub.photos)) == desk.rows("SELECT count(*) FROM predictions")[0][0]
         desk.stub.seconds = 0
         assert desk.run()[0] == ExitCode.OK
-        assert desk.rows("SELECT count(*) FROM predictions_history") == [(100,)]
+        assert desk.rows("SELECT count(*) FROM predictions_history") == [(300,)]
         assert sorted(desk.stub.photos) == sorted(set(desk.stub.photos))
+
+    def test_a_signal_at_the_very_end_is_no_interruption(self, desk: Desk) -> None:
+        """Nothing was left because of it, so the run ends with its own code."""
+        desk.add("a.jpg", "b.jpg")
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object]:
+            if len(desk.stub.photos) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)  # the handler runs in the main thread
+            return NOT_A_PHOTO if b"b.jpg" in body else prediction()
+
+        desk.stub.answer = answer
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        run = desk.newest_run()
+        assert (run["status"], run["classified"], run["failed"], run["left"]) == ("finished", 1, 1, 0)
 
     def test_a_killed_client_loses_and_doubles_nothing(self, desk: Desk) -> None:
         desk.add(*(f"{i:03}.jpg" for i in range(300)))
-        desk.stub.seconds = 0.01
+        gate = threading.Event()
+
+        def answer(body: bytes, attempt: int) -> tuple[int, object]:
+            if len(desk.stub.photos) > 150:
+                gate.wait()  # so that the run is in its middle when it is killed, however slow the machine
+            return prediction()
+
+        desk.stub.answer = answer
         program = subprocess.Popen(
             [sys.executable, "-m", "batch_client", "run"], env={**os.environ, **desk.environment}
         )
-        while len(desk.stub.photos) < 150:
-            time.sleep(0.01)
+        wait_for(program, lambda: len(desk.stub.photos) > 150)
         program.kill()
         program.wait()
+        gate.set()
         stored = desk.rows("SELECT count(*) FROM predictions")[0][0]
         assert stored > 0
-        desk.stub.seconds = 0
         assert desk.run()[0] == ExitCode.OK
         assert desk.newest_run()["known"] == stored
         assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(300, 300)]

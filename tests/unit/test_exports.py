@@ -172,7 +172,8 @@ class TestParquet:
             rows = file.read().to_pylist()
         numbers = {name: kind for name, kind in types.items() if kind != "string"}
         assert numbers == {
-            "photo_id": "int64", "run_id": "int64", "repeat_of": "int64", "mismatch": "int64", "confidence": "double"
+            "photo_id": "int64", "run_id": "int64", "repeat_of": "int64", "mismatch": "int64", "reused": "int64",
+            "confidence": "double",
         }  # fmt: skip
         assert [{name: row[name] for name in PREDICTION_COLUMNS} for row in rows[:-1]] == view_of(database, run)
         assert rows[3]["filename"] == "=1.jpg"

@@ -148,8 +148,8 @@ def test_handler_settings_read_the_shipped_file() -> None:
     read = settings.from_yaml(config)
     assert read.threads >= 1
     assert read.limits.max_bytes == 50_000_000
-    with pytest.raises(ValueError, match="'precision' is missing"):
-        settings.from_yaml({key: value for key, value in config.items() if key != "precision"})
+    with pytest.raises(ValueError, match="'graph' is missing"):
+        settings.from_yaml({key: value for key, value in config.items() if key != "graph"})
 
 
 def test_responses_never_hold_a_nan() -> None:

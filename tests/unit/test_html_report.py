@@ -125,9 +125,9 @@ class TestHtml:
         assert in_order(
             words,
             "Repeats 3",
-            f"again.jpg return R-2 first.jpg return R-1 {earlier}",
-            "new too.jpg new.jpg this one",
-            f"whole.jpg broken.jpg {earlier}",
+            f"again.jpg return R-2 first.jpg return R-1 file {earlier}",
+            "new too.jpg new.jpg file this one",
+            f"whole.jpg broken.jpg file {earlier}",
         )
 
     def test_failures_met_again_are_told_apart(self, database: Database, tmp_path: Path) -> None:

@@ -1,20 +1,25 @@
 """The results on real SQLite and real PostgreSQL."""
 
 import json
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import alembic.command
 import pytest
-from sqlalchemy import inspect, select, text
+from alembic.config import Config
+from sqlalchemy import Connection, inspect, select, text
 
+from results import database as database_module
 from results import photos, runs
 from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history
+from results.verify import verify
 
 KEY = PhotoKey("/inbox", "a.jpg", "ab" * 32)
 ANSWER = Classified(KEY, 10, "Socks", 0.91, "accept", None, [{"class": "Socks", "probability": 0.91}], "1.0.0", "1")
@@ -124,6 +129,45 @@ def test_accounting_is_kept_by_the_database_itself(database: Database) -> None:
     assert (row["found"], row["classified"], row["known"], row["status"]) == (3, 2, 1, "finished")
 
 
+def test_what_was_stored_before_the_second_migration_is_kept(database: Database) -> None:
+    """Filled by hand at the first schema, then opened as every program opens it."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    top3 = '[{"class":"Socks","probability":0.9}]'
+    with database.writing() as connection:
+        migrate_back(connection, "0001")
+        for _ in range(2):
+            connection.exec_driver_sql(
+                "INSERT INTO runs (started_at, finished_at, status, source, host, pid, found, classified) "
+                "VALUES ('', '', 'finished', 's', 'h', 1, 0, 0)"
+            )
+        for number, repeat_of in ((1, "NULL"), (2, "1")):
+            connection.exec_driver_sql(
+                "INSERT INTO photos (source, filename, sha256, bytes, status, repeat_of, created_at) "
+                f"VALUES ('s', '{number}.jpg', 'ab', 1, 'classified', {repeat_of}, '')"
+            )
+        for photo, run, model in ((1, 1, "1.0.0"), (1, 2, "2.0.0"), (2, 1, "1.0.0")):
+            connection.exec_driver_sql(
+                "INSERT INTO predictions_history (photo_id, run_id, predicted_class, confidence, decision, top3, "
+                "model_version, contract_version, timestamp) "
+                f"VALUES ({photo}, {run}, 'Socks', 0.9, 'accept', '{top3}', '{model}', '1', '')"
+            )
+        connection.exec_driver_sql("UPDATE runs SET found = 3 - id, classified = 3 - id")
+    reopened = Database(url)
+    with reopened.reading() as connection:
+        columns = ("filename", "model_version", "repeat_of", "repeat_kind", "reused")
+        rows = connection.execute(select(*(predictions.c[name] for name in columns)).order_by(predictions.c.filename))
+        assert [tuple(row) for row in rows] == [("1.jpg", "2.0.0", None, None, 0), ("2.jpg", "1.0.0", 1, "exact", 0)]
+        assert verify(connection) == []
+    reopened.close()
+
+
+def migrate_back(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    alembic.command.downgrade(config, revision)
+
+
 def test_a_failed_transaction_stores_nothing(database: Database) -> None:
     run = start(database)
     with pytest.raises(ZeroDivisionError), database.writing() as connection:
@@ -139,6 +183,16 @@ def test_interrupted_runs_are_closed(database: Database) -> None:
         assert runs.close_interrupted(connection) == [killed]
         assert runs.close_interrupted(connection) == []
         assert runs.list_runs(connection, 5)[0]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("shard", "alive"), [("", set()), ("0/2", {"1/2"}), ("1/2", {"0/2"}), ("1/3", {"0/3"}), ("0/12", set())]
+)
+def test_what_nobody_can_be_working_on_is_closed(database: Database, shard: str, alive: set[str]) -> None:
+    with database.writing() as connection:
+        started = {runs.start_run(connection, "/inbox", name): name for name in ("", "0/2", "1/2", "0/3")}
+        closed = runs.close_interrupted(connection, shard)
+    assert {name for number, name in started.items() if number not in closed} == alive
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -184,6 +238,27 @@ def test_the_lock_holds_for_everybody_who_names_the_same_results(database: Datab
     with run_lock(other):
         pass
     other.close()
+
+
+def test_shards_of_another_count_are_refused_and_told_who_runs(database: Database) -> None:
+    """They would overlap: photos sent twice, and both runs storing them."""
+    with run_lock(database, "0/2"), run_lock(database, "1/2"):
+        with pytest.raises(Locked, match=f"process {os.getpid()}") as caught, run_lock(database, "2/3"):
+            pass
+        assert "/2" in str(caught.value) or "shards of 2" in str(caught.value)
+        with pytest.raises(Locked), run_lock(database, "2/3"):  # the refused one holds nothing
+            pass
+    with run_lock(database, "2/3"), run_lock(database, "0/3"), pytest.raises(Locked), run_lock(database, "0/2"):
+        pass
+    with run_lock(database):
+        pass
+
+
+def test_a_refused_shard_leaves_no_lock_behind(database: Database) -> None:
+    with run_lock(database, "0/2"), pytest.raises(Locked), run_lock(database, "0/3"):
+        pass
+    with run_lock(database):
+        pass
 
 
 def test_shards_exclude_the_whole_but_not_each_other(database: Database) -> None:

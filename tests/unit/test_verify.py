@@ -54,12 +54,15 @@ class TestVerify:
         older(database)
         with database.writing() as connection:
             connection.execute(predictions_history.delete().where(predictions_history.c.run_id == other))
+            number = photo_id(connection, "a.jpg")
         expected = Problem("accounting", f"run {other}: counted classified 1, but there are 0 predictions")
-        assert problems(database) == [expected]
+        # The older model's answer is still there, but the view shows no other than the newer one's.
+        hidden = Problem("no_prediction", f"photo {number} (a.jpg) is classified, but there is no prediction")
+        assert problems(database) == [expected, hidden]
         with database.writing() as connection:
             connection.execute(run_failures.update().values(is_new=False))
         lost = Problem("accounting", f"run {run}: counted failed 1, but there are 0 new failures")
-        assert problems(database) == [lost, expected]
+        assert problems(database) == [lost, expected, hidden]
 
     def test_more_rows_than_counted_are_always_told(self, database: Database) -> None:
         run = night(database, answer("a.jpg", "aa"), failure("c.txt", "cc"))

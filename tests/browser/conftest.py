@@ -1,0 +1,171 @@
+"""A real desk on a free port, with a stub in TorchServe's place, and a real browser in front of it."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import uvicorn
+
+from results.database import Database
+from tests.browser.seeded_results import CATEGORIES, fill, night
+from tests.unit.stub_service import StubService, stub_service
+from web.accounts import Accounts
+from web.app import create_app
+from web.settings import WebSettings
+
+CHROMIUM = shutil.which("chromium")
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class RunningDesk:
+    """A desk that listens.
+
+    Attributes:
+        url: where.
+        folder: of its results, pictures and accounts.
+        stub: answers in TorchServe's place.
+    """
+
+    url: str
+    folder: Path
+    stub: StubService
+    settings: WebSettings
+
+    @property
+    def database(self) -> Database:
+        return Database(self.settings.results_db)
+
+    def add_night(self, count: int) -> int:
+        """Store a run whose photos wait for a person."""
+        database = self.database
+        try:
+            return fill(database, self.settings.media_dir, night(count))
+        finally:
+            database.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        database = self.database
+        try:
+            with database.reading() as connection:
+                return [tuple(row) for row in connection.exec_driver_sql(query)]
+        finally:
+            database.close()
+
+    def add_account(self, name: str, role: Any = "reviewer") -> None:
+        Accounts(self.settings.web_dir).add(name, role, PASSWORD)
+
+    def session(self, name: str | None = None) -> "Session":
+        """Return a client with a session; logged in if a name is given."""
+        session = Session(self.url)
+        if name is not None:
+            assert session.log_in(name, PASSWORD).status_code == 303
+        session.learn_token()
+        return session
+
+
+class Session(requests.Session):
+    """What a browser does with cookies and tokens, without a browser."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.url = url
+        self.token = ""
+
+    def page(self, path: str, **more: Any) -> requests.Response:
+        return self.get(self.url + path, headers={"Accept": "text/html"}, allow_redirects=False, timeout=30, **more)
+
+    def learn_token(self, path: str = "/review") -> str:
+        marked = self.page(path).text.split('name="csrf" content="')
+        self.token = marked[1].split('"')[0] if len(marked) > 1 else ""
+        return self.token
+
+    def log_in(self, name: str, password: str) -> requests.Response:
+        form = {"csrf": self.learn_token("/login"), "name": name, "password": password, "next": "/review"}
+        return self.post(f"{self.url}/login", data=form, allow_redirects=False, timeout=30)
+
+    def change(self, path: str, body: Any) -> requests.Response:
+        return self.request("POST", self.url + path, json=body, headers={"X-CSRF-Token": self.token}, timeout=30)
+
+
+@contextmanager
+def served(settings: WebSettings) -> Iterator[str]:
+    """Serve the application from a thread of this process, and give its address."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", proxy_headers=False)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the desk did not start"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def classify(_body: bytes, _attempt: int) -> tuple[int, Any]:
+    """Answer as the model does, with a heat map, which only an explanation has."""
+    top = [{"class": "Socks", "probability": 0.91}, {"class": "Tops", "probability": 0.06}]
+    top.append({"class": "Belts", "probability": 0.01})
+    answer = {"predicted_class": "Socks", "confidence": 0.91, "decision": "review", "reason": "low_confidence"}
+    versions = {"model_version": "1.0.0", "contract_version": "1"}
+    return 200, {**answer, "top": top, **versions, "heatmap": [[0.0, 1.0], [0.5, 0.0]]}
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the pages go: to CI's artifacts, or where nobody is bothered by them."""
+    kept = os.environ.get("ARTIFACTS")
+    folder = Path(kept).resolve() / "screenshots" if kept else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def start_desk(tmp_path: Path) -> Iterator[Callable[..., RunningDesk]]:
+    """Start desks with settings of their own."""
+    stack: list[Any] = []
+
+    def start(**more: Any) -> RunningDesk:
+        stub_context = stub_service()
+        stub = stub_context.__enter__()
+        stack.append(stub_context)
+        described = {"model_version": "1.0.0", "contract_version": "1", "classes": CATEGORIES}
+        stub.describes = lambda: (200, described)
+        stub.answer = classify
+        folder = tmp_path / f"desk-{len(stack)}"
+        folder.mkdir()
+        (folder / "key").write_text("right\n")
+        settings = WebSettings(
+            **{
+                "results_db": str(folder / "results.db"),
+                "torchserve_url": stub.url,
+                "torchserve_token_file": folder / "key",
+                "media_dir": folder / "media",
+                "web_dir": folder / "web",
+                **more,
+            }
+        )
+        context = served(settings)
+        stack.append(context)
+        return RunningDesk(context.__enter__(), folder, stub, settings)
+
+    yield start
+    for context in reversed(stack):
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def desk(start_desk: Callable[..., RunningDesk]) -> RunningDesk:
+    """A desk without accounts, as `make web` starts it."""
+    return start_desk()

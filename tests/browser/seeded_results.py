@@ -1,0 +1,94 @@
+"""Results as a night leaves them: photos that wait for a person, each with its picture."""
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from batch_client.media import MediaStore
+from results import photos, runs
+from results.database import Database
+from results.photos import Classified, PhotoKey
+from results.runs import Counts
+from tests.drawn_photos import SAMPLES
+
+# What each drawing shows, and what the model might take it for.
+SHOWN = {
+    "backpack": ("Backpacks", "Handbags", "Wallets"),
+    "belt": ("Belts", "Watches", "Wallets"),
+    "casual-shoe": ("Casual Shoes", "Sports Shoes", "Flats"),
+    "dress": ("Dresses", "Tops", "Kurtas"),
+    "handbag": ("Handbags", "Backpacks", "Wallets"),
+    "heel": ("Heels", "Flats", "Sandals"),
+    "jeans": ("Jeans", "Trousers", "Shorts"),
+    "shorts": ("Shorts", "Trousers", "Briefs"),
+    "socks": ("Socks", "Tops", "Briefs"),
+    "sunglasses": ("Sunglasses", "Belts", "Watches"),
+    "tshirt": ("Tshirts", "Tops", "Shirts"),
+    "watch": ("Watches", "Belts", "Sunglasses"),
+}
+CATEGORIES = sorted({name for names in SHOWN.values() for name in names})
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample picture, turned and shaded so that its bytes are its own."""
+
+    name: str
+    number: int
+
+    def encoded(self) -> bytes:
+        with Image.open(SAMPLES / f"{self.name}.jpg") as image:
+            picture = ImageOps.mirror(image) if self.number % 2 else image.copy()
+        picture.putpixel((0, 0), (self.number % 256, self.number // 256, 7))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=88)
+        return buffer.getvalue()
+
+
+def unsure(drawn: Drawn, confidence: float, **more: object) -> Classified:
+    """Return an answer that a person must look at, with the drawing's bytes as its key."""
+    first, second, third = SHOWN[drawn.name]
+    top = [
+        {"class": first, "probability": round(confidence, 6)},
+        {"class": second, "probability": round((1 - confidence) * 0.6, 6)},
+        {"class": third, "probability": round((1 - confidence) * 0.3, 6)},
+    ]
+    key = PhotoKey(
+        "/returns/inbox",
+        f"2026-11-22/{drawn.name}-{drawn.number:03}.jpg",
+        hashlib.sha256(drawn.encoded()).hexdigest(),
+        f"R-{4000 + drawn.number}",
+    )
+    answer = Classified(key, 20_000, first, top[0]["probability"], "review", "low_confidence", top, "1.0.0", "1")
+    return replace(answer, **more)
+
+
+def fill(database: Database, media: Path, answers: list[tuple[Drawn, Classified]]) -> int:
+    """Store a finished run of these answers, and the pictures that go with them; return the run."""
+    store = MediaStore(media)
+    for drawn, answer in answers:
+        assert store.write(answer.photo.sha256, drawn.encoded())
+    with database.writing() as connection:
+        run = runs.start_run(connection, "/returns/inbox")
+        runs.set_versions(connection, run, "1.0.0", "1")
+        for _, answer in answers:
+            photos.store(connection, run, answer)
+        runs.finish_run(connection, run, "finished", 0, Counts(classified=len(answers)), None)
+    return run
+
+
+def night(count: int) -> list[tuple[Drawn, Classified]]:
+    """Return answers of a typical night: two mismatches first, a repeat, the rest unsure, some of one category."""
+    names = list(SHOWN)
+    drawn = [Drawn(names[number % len(names)], number) for number in range(count)]
+    answers = [unsure(each, 0.35 + 0.6 * number / count) for number, each in enumerate(drawn)]
+    for number, expected in ((0, "Jeans"), (4, "Watches")):
+        if number < count:
+            answers[number] = replace(answers[number], expected_category=expected)
+    if count > 6:  # the same bytes in another return
+        key = replace(answers[5].photo, filename="2026-11-22/again.jpg", return_id="R-9001")
+        drawn[6], answers[6] = drawn[5], replace(answers[5], photo=key)
+    return list(zip(drawn, answers, strict=True))

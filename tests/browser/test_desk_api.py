@@ -1,0 +1,178 @@
+"""What the desk's own pages ask for: claims, verdicts, undo, pictures, lists."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import RunningDesk, Session
+
+TAB, OTHER_TAB = "tab-00000001", "tab-00000002"
+
+
+def claim(session: Session, count: int = 3, tab: str = TAB, **more: Any) -> dict[str, Any]:
+    answer = session.change("/desk/claim", {"desk": tab, "count": count, **more})
+    assert answer.status_code == 200, answer.text
+    value: dict[str, Any] = answer.json()
+    return value
+
+
+def verdict(session: Session, photo: dict[str, Any], **more: Any) -> Any:
+    body = {"prediction_id": photo["prediction_id"], "category": photo["predicted_class"], **more}
+    return session.change(f"/photos/{photo['id']}/verdict", body)
+
+
+def test_a_photo_comes_with_everything_that_a_person_needs(desk: RunningDesk) -> None:
+    desk.add_night(8)
+    session = desk.session()
+    answer = claim(session)
+    first = answer["photos"][0]
+    assert (first["mismatch"], first["expected_category"], first["predicted_class"]) == (True, "Watches", "Handbags")
+    assert [entry["class"] for entry in first["top"]] == ["Handbags", "Backpacks", "Wallets"]
+    assert (first["picture"], first["return_id"], answer["waiting"]) == (True, "R-4004", 8)
+    for size, longest in (("picture", 1280), ("thumbnail", 256)):
+        sent = session.page(f"/photos/{first['id']}/{size}")
+        assert (sent.status_code, sent.headers["Content-Type"]) == (200, "image/jpeg")
+        assert "private" in sent.headers["Cache-Control"] and "immutable" in sent.headers["Cache-Control"]
+        assert len(sent.content) < longest * longest
+
+
+def test_two_tabs_share_the_work_and_the_second_verdict_is_refused(desk: RunningDesk) -> None:
+    desk.add_night(4)
+    session = desk.session()
+    mine, theirs = claim(session, 3), claim(session, 3, OTHER_TAB)
+    assert len(theirs["photos"]) == 1
+    assert not {p["id"] for p in mine["photos"]} & {p["id"] for p in theirs["photos"]}
+    photo = mine["photos"][0]
+    assert verdict(session, photo).json()["waiting"] == 3
+    refused = verdict(session, photo, category="Belts")
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert error["code"] == "already_reviewed"
+    assert f"local was faster and decided: {photo['predicted_class']}" in error["message"]
+    assert "not stored" in error["message"]
+    assert error["standing"]["to_class"] == photo["predicted_class"]
+    assert desk.rows("SELECT count(*) FROM reviews") == [(1,)]
+    held = [p["id"] for p in mine["photos"]]
+    assert claim(session, 0, held=held)["lost"] == [photo["id"]]
+
+
+def test_every_verdict_keeps_who_when_from_what_to_what(desk: RunningDesk) -> None:
+    desk.add_night(4)
+    session = desk.session()
+    photos = claim(session, 4)["photos"]
+    for photo, more in zip(
+        photos, ({}, {"category": "Wallets"}, {"kind": "not_ours"}, {"kind": "unusable"}), strict=True
+    ):
+        if "kind" in more:
+            more["category"] = None
+        assert verdict(session, photo, **more).status_code == 200
+    stored = desk.rows("SELECT reviewer, verdict, from_class, to_class FROM reviews ORDER BY id")
+    said = [
+        ("confirmed", photos[0]["predicted_class"]),
+        ("corrected", "Wallets"),
+        ("not_ours", None),
+        ("unusable", None),
+    ]
+    assert stored == [
+        ("local", kind, photo["predicted_class"], to) for photo, (kind, to) in zip(photos, said, strict=True)
+    ]
+    assert claim(session)["photos"] == []
+
+
+def test_undo_brings_a_photo_back(desk: RunningDesk) -> None:
+    desk.add_night(1)
+    session = desk.session()
+    (photo,) = claim(session)["photos"]
+    review = verdict(session, photo).json()["review_id"]
+    assert session.change(f"/verdicts/{review}/undo", {}).json() == {"photo_id": photo["id"], "waiting": 1}
+    assert session.change(f"/verdicts/{review}/undo", {}).json()["error"]["code"] == "cannot_undo"
+    assert session.change("/verdicts/999/undo", {}).json()["error"]["code"] == "no_such_verdict"
+    assert [p["id"] for p in claim(session)["photos"]] == [photo["id"]]
+
+
+def test_a_grid_is_accepted_at_once_but_for_what_was_decided_meanwhile(desk: RunningDesk) -> None:
+    desk.add_night(30)
+    session = desk.session()
+    photos = claim(session, 24, category="Socks")["photos"]
+    assert {photo["predicted_class"] for photo in photos} == {"Socks"} and len(photos) > 1
+    verdict(desk.session(), photos[0], category="Belts")
+    body = {"photos": [{"photo_id": p["id"], "prediction_id": p["prediction_id"]} for p in photos]}
+    answer = session.change("/desk/accept", body).json()
+    assert [entry["photo_id"] for entry in answer["stored"]] == [p["id"] for p in photos[1:]]
+    assert [entry["photo_id"] for entry in answer["refused"]] == [photos[0]["id"]]
+    assert "Belts" in answer["refused"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"category": "Spaceships"}, "unknown_category"),
+        ({"category": None}, "invalid_request"),
+        ({"kind": "not_ours"}, "invalid_request"),
+        ({"prediction_id": 10**9}, "no_such_photo"),
+        ({"kind": "undone"}, "invalid_request"),
+    ],
+)
+def test_a_verdict_that_means_nothing_is_refused(desk: RunningDesk, more: dict[str, Any], code: str) -> None:
+    desk.add_night(1)
+    session = desk.session()
+    (photo,) = claim(session)["photos"]
+    assert verdict(session, photo, **more).json()["error"]["code"] == code
+    assert desk.rows("SELECT count(*) FROM reviews") == [(0,)]
+
+
+def test_without_the_model_the_desk_still_works(desk: RunningDesk) -> None:
+    desk.add_night(3)
+    desk.stub.token = "another"
+    session = desk.session()
+    first, second = claim(session)["photos"][:2]
+    assert verdict(session, first).status_code == 200
+    assert verdict(session, second, category=second["top"][2]["class"]).status_code == 200  # of which none waits
+
+
+def test_every_page_answers(desk: RunningDesk) -> None:
+    empty = ["/review", "/review/grid", "/upload", "/runs", "/figures", "/search", "/docs"]
+    session = desk.session()
+    assert {path: session.page(path).status_code for path in empty} == dict.fromkeys(empty, 200)
+    run = desk.add_night(14)
+    verdict(session, claim(session)["photos"][0], category="Belts")
+    full = [*empty, f"/runs/{run}", "/photos/1", "/review?kind=mismatch", "/review/grid?category=Socks"]
+    full += [
+        "/search?category=Socks",
+        "/search?verdict=corrected",
+        "/search?filename=2026",
+        "/search?day_from=2026-01-01",
+    ]
+    assert {path: session.page(path).status_code for path in full} == dict.fromkeys(full, 200)
+    missing = ["/runs/99", "/photos/99", "/photos/99/picture", "/nowhere"]
+    assert {path: session.page(path).status_code for path in missing} == dict.fromkeys(missing, 404)
+    for path in ("/search?day_from=yesterday", "/search?after=[1]]", "/search?after=%22a%22", "/search?decision=maybe"):
+        assert session.page(path).status_code == 422, path
+
+
+def test_lists_go_out_as_csv(desk: RunningDesk) -> None:
+    run = desk.add_night(8)
+    session = desk.session()
+    for path in ("/search.csv?category=Belts", f"/runs/{run}/photos.csv"):
+        answer = session.page(path)
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert "2026-11-22/belt-001.jpg" in [row["filename"] for row in rows]
+        assert rows[0]["sha256"]
+    assert {
+        row["predicted_class"]
+        for row in csv.DictReader(io.StringIO(session.page("/search.csv?category=Belts").content.decode("utf-8-sig")))
+    } == {"Belts"}
+
+
+def test_figures_quote_the_spot_checks(desk: RunningDesk, start_desk: Callable[..., RunningDesk]) -> None:
+    desk.add_night(12)
+    session = desk.session()
+    for photo in claim(session, 12)["photos"]:
+        assert verdict(session, photo, category="Belts").status_code == 200
+    page = session.page("/figures").text
+    assert "no spot check has been decided yet" in page
+    assert "In all 11 of 12." in page

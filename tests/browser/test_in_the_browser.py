@@ -1,0 +1,329 @@
+"""The desk as people use it: Debian's chromium, a keyboard, two reviewers, a phone."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
+from tests.conftest import ROOT
+from tests.drawn_photos import SAMPLES
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+_OPTIONS = "no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run"
+_WAIT = 20_000  # milliseconds; a busy machine is no fault of the page
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+    expect.set_options(timeout=_WAIT)
+    with sync_playwright() as playwright:
+        arguments = [f"--{option}" for option in (*_OPTIONS.split(), "disable-quic")]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Viewer:
+    """Opens pages as somebody with a screen of some size, and remembers every complaint of the console."""
+
+    browser: Browser
+    screenshots: Path
+    contexts: list[BrowserContext] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self, width: int = 1440, height: int = 900, **more: Any) -> Page:
+        context = self.browser.new_context(viewport={"width": width, "height": height}, **more)
+        context.set_default_timeout(_WAIT)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.note(message.type, message.text))
+        page.on("pageerror", lambda error: self.note("error", str(error)))
+        return page
+
+    def note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {text}")
+
+    def keep(self, page: Page, name: str) -> None:
+        page.screenshot(path=self.screenshots / f"{name}.png")
+
+
+@pytest.fixture
+def viewer(chromium: Browser, screenshots: Path) -> Iterator[Viewer]:
+    viewer = Viewer(chromium, screenshots)
+    yield viewer
+    for context in viewer.contexts:
+        context.close()
+    assert viewer.complaints == []
+
+
+NEXT_OR_CLEAR = """before => document.getElementById("panel").dataset.photo !== before
+  || !document.getElementById("clear").hidden"""
+
+
+def shown(page: Page) -> str:
+    """Return the id of the photo on the screen, once there is one."""
+    page.wait_for_selector("#panel[data-photo]:visible")
+    return str(page.get_attribute("#panel", "data-photo"))
+
+
+def press(page: Page, *keys: str) -> str:
+    """Press keys, the last of which decides, and return the id of the next photo."""
+    before = shown(page)
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_function(NEXT_OR_CLEAR, arg=before)
+    return str(page.get_attribute("#panel", "data-photo"))
+
+
+def test_thirty_photos_without_touching_the_mouse(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(30)
+    page = viewer.page()
+    page.goto(f"{desk.url}/review")
+    expect(page.locator("#frame img")).to_be_visible()
+    viewer.keep(page, "desk")
+    press(page, "Enter")
+    press(page, "2")
+    press(page, "3")
+    press(page, "w", "a", "t", "Enter")  # Watches
+    press(page, "4")
+    press(page, "5")
+    press(page, "/", "ArrowDown", "ArrowDown", "Enter")  # the third of all
+    skipped = shown(page)
+    press(page, "ArrowRight")
+    press(page, "ArrowLeft")
+    assert shown(page) == skipped
+    for _ in range(22):
+        press(page, "1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#clear-title")).to_have_text("Nothing waits for you")
+    expect(page.locator("#done")).to_have_text("30")
+    viewer.keep(page, "nothing-waits")
+    counted = dict(desk.rows("SELECT verdict, count(*) FROM reviews GROUP BY verdict"))
+    assert sum(counted.values()) == 30
+    assert (counted["corrected"], counted["not_ours"], counted["unusable"]) == (4, 1, 1)
+    assert desk.rows("SELECT count(*) FROM reviews WHERE to_class = 'Watches' AND from_class <> 'Watches'") == [(1,)]
+
+
+def test_undo_goes_back_and_erases_nothing(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(4)
+    page = viewer.page()
+    page.goto(f"{desk.url}/review")
+    first = shown(page)
+    press(page, "2")
+    press(page, "1")
+    page.keyboard.press("u")
+    page.keyboard.press("u")
+    page.wait_for_function("first => document.getElementById('panel').dataset.photo === first", arg=first)
+    expect(page.locator("#done")).to_have_text("0")
+    press(page, "Enter")
+    expect(page.locator("#done")).to_have_text("1")
+    kinds = [kind for (kind,) in desk.rows("SELECT verdict FROM reviews ORDER BY id")]
+    assert kinds == ["corrected", "confirmed", "undone", "undone", "confirmed"]
+
+
+# A verdict that is slow on its way: everything asked after it arrives before it.
+SLOW_VERDICTS = """const send = window.fetch;
+window.fetch = async (path, options) => {
+  if (path.endsWith("/verdict")) await new Promise((resolve) => setTimeout(resolve, 700));
+  return send(path, options);
+};"""
+
+
+def test_a_photo_whose_verdict_is_on_its_way_is_not_given_out_again(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(8)
+    page = viewer.page()
+    page.add_init_script(SLOW_VERDICTS)
+    page.goto(f"{desk.url}/review")
+    seen = [shown(page)]
+    with page.expect_response("**/desk/claim"):
+        seen += [press(page, "Enter") for _ in range(2)]
+    expect(page.locator("#done")).to_have_text("2")
+    assert len(set(seen)) == 3
+    page.keyboard.press("u")
+    page.keyboard.press("u")
+    page.wait_for_function("first => document.getElementById('panel').dataset.photo === first", arg=seen[0])
+    expect(page.locator("#done")).to_have_text("0")
+    kinds = [kind for (kind,) in desk.rows("SELECT verdict FROM reviews ORDER BY id")]
+    assert kinds == ["confirmed", "confirmed", "undone", "undone"]
+
+
+def test_two_reviewers_never_see_the_same_photo(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_account("ada")
+    desk.add_account("ben")
+    desk.add_night(12)
+    pages = []
+    for name in ("ada", "ben"):
+        page = viewer.page()
+        page.goto(f"{desk.url}/review")
+        page.fill("[name=name]", name)
+        page.fill("[name=password]", PASSWORD)
+        page.click("text=Log in >> nth=-1")
+        shown(page)
+        pages.append(page)
+    seen: list[set[str]] = [set(), set()]
+    for _ in range(3):
+        for page, mine in zip(pages, seen, strict=True):
+            mine.add(shown(page))
+            press(page, "Enter")
+    for page, mine in zip(pages, seen, strict=True):
+        while page.locator("#clear").is_hidden():
+            mine.add(shown(page))
+            press(page, "Enter")
+    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == 12
+    assert min(map(len, seen)) >= 3
+    counted = dict(desk.rows("SELECT reviewer, count(*) FROM reviews GROUP BY reviewer"))
+    assert counted == {"ada": len(seen[0]), "ben": len(seen[1])}
+
+
+def test_a_photo_that_somebody_else_decided_is_told_and_left(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(3)
+    page = viewer.page()
+    page.goto(f"{desk.url}/review")
+    photo = shown(page)
+    ((prediction,),) = desk.rows(f"SELECT id FROM predictions_history WHERE photo_id = {photo}")
+    desk.session().change(f"/photos/{photo}/verdict", {"prediction_id": prediction, "category": "Belts"})
+    press(page, "Enter")
+    expect(page.locator(".message.bad")).to_contain_text("local was faster and decided: Belts")
+    viewer.keep(page, "refused")
+    viewer.complaints = [text for text in viewer.complaints if "409" not in text]  # the refusal itself
+
+
+def test_the_grid_accepts_all_but_the_wrong_ones(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(60)
+    page = viewer.page()
+    page.goto(f"{desk.url}/review/grid?category=Socks")
+    cells = page.locator(".cell")
+    expect(cells).to_have_count(5)
+    cells.nth(1).click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.locator("#accept")).to_have_text("Accept the other 3")
+    viewer.keep(page, "grid")
+    page.keyboard.press("Enter")
+    expect(page.locator("#clear-text")).to_have_text("2 that you clicked out wait at the desk.")
+    assert desk.rows("SELECT verdict, to_class, count(*) FROM reviews GROUP BY 1, 2") == [("confirmed", "Socks", 3)]
+    page.keyboard.press("u")
+    expect(page.locator(".message", has_text="3 taken back")).to_be_visible()
+    assert desk.rows("SELECT count(*) FROM reviews WHERE verdict = 'undone'") == [(3,)]
+
+
+DROP = """([name, content]) => {
+  const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  const event = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer });
+  document.getElementById("drop").dispatchEvent(event);
+}"""
+
+
+def test_a_dropped_photo_is_classified(desk: RunningDesk, viewer: Viewer) -> None:
+    page = viewer.page()
+    page.goto(f"{desk.url}/upload")
+    photo = (SAMPLES / "socks.jpg").read_bytes()
+    page.evaluate(DROP, ["my socks.jpg", base64.b64encode(photo).decode()])
+    answer = page.locator(".answer")
+    expect(answer.locator(".tag")).to_have_text("for review")
+    expect(answer).to_contain_text("Socks")
+    expect(answer).to_contain_text("91.0%")
+    expect(answer).to_contain_text(" ms, model 1.0.0")
+    answer.get_by_role("button", name="Show where it looked").click()
+    expect(answer.locator("canvas")).to_be_visible()
+    viewer.keep(page, "upload")
+    assert desk.stub.photos == [photo]
+
+
+def test_an_upload_that_is_no_photo_says_why(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.stub.answer = lambda body, attempt: (415, {"error": {"code": "unsupported_format", "message": "No photo."}})
+    page = viewer.page()
+    page.goto(f"{desk.url}/upload")
+    page.set_input_files("#files", {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"notes"})
+    expect(page.locator(".answer [role=alert]")).to_have_text("No photo.")
+    viewer.complaints = [text for text in viewer.complaints if "415" not in text]  # the answer itself
+
+
+def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(6)
+    page = viewer.page(390, 844, has_touch=True, is_mobile=True)
+    for path in ("/review", "/review/grid", "/upload", "/runs", "/runs/1", "/figures", "/search", "/photos/1"):
+        page.goto(desk.url + path)
+        page.wait_for_load_state("networkidle")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} is {wide} pixels wider than the phone"
+        viewer.keep(page, f"phone{path.replace('/', '-')}")
+    page.goto(f"{desk.url}/review")
+    first = shown(page)
+    page.tap("#top li:nth-child(2) button")
+    page.wait_for_function("first => document.getElementById('panel').dataset.photo !== first", arg=first)
+    assert desk.rows("SELECT verdict FROM reviews") == [("corrected",)]
+
+
+def test_times_are_the_readers(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(1)
+    ((started,),) = desk.rows("SELECT started_at FROM runs")
+    page = viewer.page(timezone_id="Asia/Tokyo", locale="en-GB")
+    page.goto(f"{desk.url}/runs")
+    hour = (int(started[11:13]) + 9) % 24
+    expect(page.locator("tbody time")).to_contain_text(f"{hour:02}:{started[14:16]}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(desk: RunningDesk, viewer: Viewer, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm install --no-save --no-package-lock axe-core@4.14.1)")
+    desk.add_night(14)
+    page = viewer.page(color_scheme=scheme)
+    script = AXE.read_text(encoding="utf-8")
+    found = []
+    for path in (
+        "/review",
+        "/review/grid",
+        "/review/grid?category=Belts",
+        "/upload",
+        "/runs",
+        "/runs/1",
+        "/figures",
+        "/search",
+        "/photos/1",
+        "/docs",
+        "/nowhere",
+    ):
+        page.goto(desk.url + path)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(script)
+        report = page.evaluate("axe.run()")
+        found += [
+            (path, rule["id"], [node["html"][:120] for node in rule["nodes"]])
+            for rule in report["violations"]
+            if rule["impact"] in ("serious", "critical")
+        ]
+    viewer.complaints = [text for text in viewer.complaints if "404" not in text]  # the page that is not there
+    assert found == []
+
+
+def test_every_size_of_screen_and_both_schemes_are_kept_to_look_at(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(40)
+    for name, width, height, scheme in (
+        ("4k", 3840, 2160, "light"),
+        ("dark", 1440, 900, "dark"),
+        ("tablet", 820, 1180, "light"),
+    ):
+        page = viewer.page(width, height, color_scheme=scheme)
+        for path in ("/review", "/figures", "/search"):
+            page.goto(desk.url + path)
+            page.wait_for_load_state("networkidle")
+            viewer.keep(page, f"{name}{path.replace('/', '-')}")
+        page.goto(f"{desk.url}/review")
+        shown(page)
+        text = page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
+        assert text >= (20 if width > 3000 else 16)
+        buttons = page.locator("#top button").first.bounding_box()
+        assert buttons is not None and buttons["y"] + buttons["height"] <= height, "the first answer is below the fold"

@@ -1,0 +1,51 @@
+"""The OpenAPI description, held against the running desk."""
+
+from collections.abc import Callable
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.browser.conftest import RunningDesk
+
+_EXAMPLES = 25  # an operation
+_CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def test_the_desk_answers_as_its_description_says(start_desk: Callable[..., RunningDesk]) -> None:
+    """Drawn the same way each time; photos of the desk are decided and taken back as the drawing goes."""
+    desk = start_desk()
+    desk.add_night(6)
+    session = desk.session()
+    schema = schemathesis.openapi.from_url(f"{desk.url}/openapi.json")
+    operations = [operation.ok() for operation in schema.get_all_operations()]
+    assert {operation.path for operation in operations} >= {"/predict/", "/desk/claim", "/photos/{photo_id}/verdict"}
+    for operation in operations:
+
+        @settings(
+            max_examples=_EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(), token=st.sampled_from([session.token, "wrong"]))
+        def answers_as_described(case: schemathesis.Case, token: str) -> None:
+            response = case.call(session=session, headers={"X-CSRF-Token": token}, timeout=30)
+            case.validate_response(response, checks=_CHECKS)
+
+        answers_as_described()
+
+
+def test_the_reference_needs_nothing_from_elsewhere(desk: RunningDesk) -> None:
+    page = requests.get(f"{desk.url}/docs", headers={"Accept": "text/html"}, timeout=30).text
+    assert "/predict/" in page and "/photos/{photo_id}/verdict" in page
+    assert "//" not in page.replace(f"{desk.url}/predict/", "")

@@ -1,0 +1,43 @@
+"""The numbers on the desk's pages."""
+
+import pytest
+
+from web.intervals import wilson
+from web.pages import count, percent, plural, seconds
+from web.plots import area_plot, line_plot
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (950, 1000, 0.9347, 0.9619)],
+)
+def test_wilson_interval(hits: int, trials: int, low: float, high: float) -> None:
+    """Values of Wilson's formula without continuity correction, as statistics packages print them."""
+    assert wilson(hits, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_what_is_not_all_is_never_a_hundred_percent() -> None:
+    assert [percent(share) for share in (0.99997, 1.0, 0.5, 0.0, None)] == ["99.9%", "100.0%", "50.0%", "0.0%", "-"]
+
+
+def test_numbers_and_durations_are_readable() -> None:
+    assert (plural(1, "photo"), plural(1234567, "photo")) == ("1 photo", "1\u202f234\u202f567 photos")
+    assert [seconds(value) for value in (0.44, 75, 3 * 3600 + 65, None)] == ["0.4 s", "1 min 15 s", "3 h 01 min", "-"]
+    assert count(0) == "0"
+
+
+def test_bands_fill_the_plot_and_lines_stay_inside() -> None:
+    plot = area_plot(["a", "b"], ["Socks", "rest"], [[3, 1], [0, 0]])
+    assert [band.total for band in plot.bands] == [3, 1]
+    top, bottom = plot.marks_y[-1].y, plot.marks_y[0].y
+    share = bottom - 0.75 * (bottom - top)
+    assert plot.bands[0].path.startswith(f"M{plot.left:.1f} {share:.1f} ")
+    assert plot.bands[1].path.startswith(f"M{plot.left:.1f} {top:.1f} ")
+    line = line_plot(["a"], [0.5])
+    assert top < line.points[0].y < bottom and plot.left < line.points[0].x < plot.right
+
+
+def test_many_runs_share_few_labels() -> None:
+    labels = [f"2026-11-{day:02}" for day in range(1, 31)]
+    marks = line_plot(labels, [0.5] * 30).marks_x
+    assert len(marks) <= 6 and marks[-1].text == labels[-1]

@@ -1,0 +1,178 @@
+"""Files made to cost much: refused before a decoder follows them, or decoded at a bounded price."""
+
+import resource
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from handler import answers, settings
+from handler.answers import PhotoInWork, prepare
+from handler.contract import Contract
+from handler.decode import decode
+from handler.request import EncodedPhoto
+from tests.conftest import ROOT
+from tests.drawn_photos import encoded, heic, striped
+from tests.odd_photos import png_chunk, tiff
+from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
+
+CONFIG = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
+SHIPPED = settings.from_yaml(CONFIG).limits
+PICTURE = striped()
+TAGS = {256: (4, [64]), 257: (4, [64]), 258: (3, [8]), 262: (3, [1]), 277: (3, [1])}
+
+
+def gif_extensions(extension: bytes) -> bytes:
+    gif = encoded(PICTURE, "GIF")
+    begin = 13 + (3 << (gif[10] & 7) + 1)
+    return gif[:begin] + extension + gif[begin:]
+
+
+def progressive(size: tuple[int, int], more_scans: int) -> bytes:
+    """Return a one-coloured progressive JPEG with its last scan repeated."""
+    data = encoded(Image.new("RGB", size, (90, 80, 70)), progressive=True, quality=50)
+    last = data[data.rfind(b"\xff\xda") : -2]
+    return data[:-2] + last * more_scans + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chunks", "tiny pixel chunks", "comments", "exif", "blocks", "extensions", "tags", "big tags", "tiles", "tile"],
+)
+def test_a_structure_no_camera_writes_is_refused_at_once(name: str) -> None:
+    png, jpeg = encoded(PICTURE, "PNG"), encoded(PICTURE)
+    pixels_at = png.find(b"IDAT") - 4
+    big = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1_000_000) + b"\0" * 20_000_000
+    data = {
+        "chunks": png[:pixels_at] + png_chunk(b"teSt", b"") * 1_000_000 + png[pixels_at:],
+        "tiny pixel chunks": png[:pixels_at] + png_chunk(b"IDAT", b"x") * 1_000_000,
+        "comments": jpeg[:2] + b"\xff\xfe\x00\x02" * 1_000_000 + jpeg[2:],
+        "exif": jpeg[:2] + (b"\xff\xe1\xff\xffExif\0\0" + b"\0" * 65_527) * 500 + jpeg[2:],
+        "blocks": gif_extensions(b"\x21\xfe" + b"\x01a" * 1_000_000 + b"\0"),
+        "extensions": gif_extensions(b"\x21\xf0\0" * 1_000_000),
+        "tags": tiff(b"\x66" * 4096, {**TAGS, **{1000 + tag: (3, [1]) for tag in range(50_000)}}),
+        "big tags": big,
+        "tiles": tiff(b"\x66" * 256, {**TAGS, 259: (3, [1]), 322: (3, [1]), 323: (3, [1]), 324: (4, [8] * 1_000_000)}),
+        "tile": tiff(zlib.compress(bytes(10_000)), {**TAGS, 259: (3, [8]), 322: (4, [30_000]), 323: (4, [30_000])}),
+    }[name]
+    began = time.process_time()
+    assert refusal(data, SHIPPED) == (400, "not_an_image")
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(("size", "more_scans"), [((2000, 2000), 200), ((8000, 7000), 0)])
+def test_a_jpeg_in_too_many_scans_or_too_large_for_several(size: tuple[int, int], more_scans: int) -> None:
+    began = time.process_time()
+    data = progressive(size, more_scans)
+    drawn = time.process_time()
+    assert refusal(data, SHIPPED) == (413, "too_many_pixels")
+    assert time.process_time() - drawn < max(1, drawn - began)
+
+
+def test_an_ordinary_progressive_jpeg_is_taken() -> None:
+    assert decode(progressive((4000, 3000), 0), SHIPPED, 160).mode == "RGB"
+
+
+@pytest.mark.parametrize(("file_format", "side"), [("WEBP", 5_100), ("TIFF", 7_200)])
+def test_formats_whose_decoders_take_more_memory_have_lower_limits(file_format: str, side: int) -> None:
+    options = {"method": 0, "quality": 1} if file_format == "WEBP" else {"compression": "tiff_adobe_deflate"}
+    data = encoded(Image.new("L", (side, side), 200), file_format, **options)
+    assert refusal(data, SHIPPED) == (413, "too_many_pixels")
+
+
+def test_bombs_of_text_and_profiles() -> None:
+    png = encoded(PICTURE, "PNG")
+    pixels_at = png.find(b"IDAT") - 4
+    bomb = zlib.compress(bytes(100_000_000), 1)
+    texts = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000))) * 60
+    assert_shows_the_picture(decode(png[:pixels_at] + texts + png[pixels_at:], LIMITS))
+    for kind in (b"zTXt", b"iCCP"):
+        assert refusal(png[:pixels_at] + png_chunk(kind, b"k\0\0" + bomb) + png[pixels_at:])[0] == 400
+
+
+def test_a_directory_that_points_to_itself() -> None:
+    content = np.full((64, 64), 102, np.uint8).tobytes()
+    data = tiff(content, {**TAGS, 259: (3, [1]), 273: (4, [8]), 279: (4, [4096])})
+    looped = data[:-4] + data[4:8]
+    assert np.asarray(decode(looped, LIMITS)).mean() == 102
+
+
+def test_a_gif_of_one_dot_on_a_huge_canvas() -> None:
+    dot = encoded(Image.new("P", (16, 16)), "GIF")
+    canvas = dot[:6] + struct.pack("<HH", 65_000, 65_000) + dot[10:]
+    assert refusal(canvas, SHIPPED) == (413, "too_many_pixels")
+
+
+def test_an_animation_of_a_thousand_frames_costs_one() -> None:
+    frames = [Image.new("RGB", (64, 64), (index % 256, index // 256, 0)) for index in range(1000)]
+    data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    assert np.asarray(decode(data, LIMITS)).max() == 0
+
+
+def test_heic_that_says_it_is_huge() -> None:
+    data = bytearray(heic(PICTURE))
+    for place in [i for i in range(len(data)) if data[i : i + 4] == b"ispe"]:
+        data[place + 8 : place + 16] = struct.pack(">II", 60_000, 60_000)
+    assert refusal(bytes(data), SHIPPED)[0] in (400, 413)
+
+
+def test_heic_of_layers_is_refused() -> None:
+    assert refusal(heic(PICTURE).replace(b"hvc1", b"iovl", 1)) == (415, "unsupported_format")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(PICTURE, "PDF"),
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"\0" * 60 + encoded(PICTURE),
+        b"<!--" + encoded(PICTURE) + b"-->",
+        b'{"image": "/9j/4AAQ"}',
+    ],
+)
+def test_what_is_no_photo_from_its_first_byte(data: bytes) -> None:
+    assert refusal(data) == (415, "unsupported_format")
+
+
+def test_a_photo_not_reached_in_time_is_told_to_come_again(contract: Contract) -> None:
+    """The engine ends a worker that takes longer than its timeout, and with it everybody's requests."""
+    assert CONFIG["responseTimeout"] >= 2 * answers.PATIENCE_S
+    late = PhotoInWork(EncodedPhoto(None, encoded(PICTURE)), keep_picture=False)
+    late.arrived -= answers.PATIENCE_S + 1
+    error = prepare(late, contract, SHIPPED).error
+    assert error is not None
+    assert (error.status, error.code) == (503, "busy")
+    assert late.pixels is None
+
+
+_DECODE = """
+import resource, sys
+from pathlib import Path
+from handler.decode import decode
+from tests.unit.test_hostile_photos import SHIPPED
+data = Path(sys.argv[1]).read_bytes()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(data, SHIPPED, 160)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_SELF"), reason="memory is measured by getrusage")
+@pytest.mark.parametrize("kind", ["RGBA", "I;16", "WEBP"])
+def test_the_largest_photos_take_bounded_memory(kind: str, tmp_path: Path) -> None:
+    """In a process of its own, as the worker's; before strips, RGBA took 2.3 GB and 16 bits 1.2 GB."""
+    if kind == "WEBP":
+        data = encoded(Image.new("RGB", (5_000, 5_000), (1, 2, 3)), "WEBP", method=0, quality=1)
+    else:
+        data = encoded(Image.new(kind, (10_000, 10_000)), "PNG", compress_level=1)
+    (tmp_path / "photo").write_bytes(data)
+    command = [sys.executable, "-c", _DECODE, str(tmp_path / "photo")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 480

@@ -1,0 +1,135 @@
+"""Labelled photos in the layouts that people have them in."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.drawn_photos import encoded, striped
+from training import layouts
+
+PHOTO = encoded(striped((40, 40)))
+HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PHOTO)
+
+
+def write_list(folder: Path, text: str) -> Path:
+    path = folder / "photos.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+class TestFolderForEachCategory:
+    def test_folders_are_labels_and_the_path_decides_the_part(self, tmp_path: Path) -> None:
+        put(tmp_path, *(f"Flip Flops/{i}.jpg" for i in range(100)), "unknown/deep/down.png", "Socks/.hidden")
+        put(tmp_path, "Socks/one.jpg", ".cache/x.jpg")
+        found = layouts.to_train(tmp_path).rows
+        assert len(found) == 102
+        assert {row.accepts for row in found} == {("Flip Flops",), ("unknown",), ("Socks",)}
+        parts = [row.part for row in found]
+        assert 60 < parts.count("train") < 95 and {"tune", "test"} <= set(parts)
+        assert parts == [row.part for row in layouts.to_train(tmp_path).rows]
+        assert found[0].photo() == PHOTO
+
+    def test_all_of_them_judge(self, tmp_path: Path) -> None:
+        put(tmp_path, *(f"Socks/{i}.jpg" for i in range(20)))
+        found = layouts.to_judge(tmp_path)
+        assert {row.domain for row in found.rows} == {"all"}
+        assert (len(found.rows), found.notes) == (20, [])
+
+    def test_wrong_name_is_told_with_the_right_one(self, tmp_path: Path) -> None:
+        put(tmp_path, "T-Shirts/1.jpg")
+        with pytest.raises(ValueError, match=r"folder .*T-Shirts: 'T-Shirts' is none .* did you mean 'Tshirts'\?"):
+            layouts.to_train(tmp_path)
+
+    def test_empty_category_is_named(self, tmp_path: Path) -> None:
+        put(tmp_path, "Socks/1.jpg")
+        (tmp_path / "Belts").mkdir()
+        with pytest.raises(ValueError, match="Belts holds no photo"):
+            layouts.to_train(tmp_path)
+
+    def test_no_layout_at_all(self, tmp_path: Path) -> None:
+        put(tmp_path, "1.jpg")
+        with pytest.raises(ValueError, match=r"no labelled photos\. Name .*catalog\.parquet.*styles\.csv.*--data"):
+            layouts.to_train(tmp_path)
+        with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+            layouts.to_judge(tmp_path / "nowhere")
+
+
+class TestKaggle:
+    def write(self, folder: Path, *lines: str) -> None:
+        (folder / "styles.csv").write_text(HEADER + "".join(line + "\n" for line in lines), encoding="utf-8")
+
+    def test_article_types_become_categories_whatever_commas_follow(self, tmp_path: Path) -> None:
+        put(tmp_path, "images/1.jpg", "images/2.jpg", "images/3.jpg")
+        self.write(
+            tmp_path,
+            "1,Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Plain",
+            '2,Women,Footwear,Shoes,Heels,Red,Fall,2011,Casual,"Inch" heel, red, size 6, new',
+            "3,Men,Accessories,Headwear,Caps,Blue,Fall,2011,Casual,Cap",
+            "4,Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Its photo is missing",
+        )
+        found = layouts.to_train(tmp_path)
+        assert {row.key: row.accepts for row in found.rows} == {"1": ("Tshirts",), "2": ("Heels",), "3": ("unknown",)}
+        assert found.notes == ["1 lines of styles.csv name a photo that is not there"]
+        assert found.rows[2].part == "test"  # a kind of unknown items that is held out
+
+    def test_only_its_test_part_judges(self, tmp_path: Path) -> None:
+        put(tmp_path, *(f"images/{i}.jpg" for i in range(40)))
+        self.write(tmp_path, *(f"{i},Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Plain" for i in range(40)))
+        judging = layouts.to_judge(tmp_path)
+        training = layouts.to_train(tmp_path).rows
+        assert {row.key for row in judging.rows} == {row.key for row in training if row.part == "test"}
+        assert "the part `test`" in judging.notes[0]
+
+    def test_faults_are_named(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "1,Men,Apparel")
+        with pytest.raises(ValueError, match=r"styles\.csv, line 2: no id or no articleType"):
+            layouts.to_train(tmp_path)
+        self.write(tmp_path, "1,Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Plain")
+        with pytest.raises(ValueError, match=r"none of the 1 photos .* images/ID\.jpg"):
+            layouts.to_train(tmp_path)
+        (tmp_path / "styles.csv").write_text("key,kind\n")
+        with pytest.raises(ValueError, match="line 1: the columns id and articleType are missing"):
+            layouts.to_train(tmp_path)
+
+
+class TestList:
+    def test_columns(self, tmp_path: Path) -> None:
+        path = write_list(
+            tmp_path,
+            "\ufeffgroup,file,accepts,remark\nphone,a/1.jpg,Trousers; Jeans,x\n,2.jpg,unknown,\nstudio,3.jpg,,\n\n",
+        )
+        found = layouts.to_judge(path)
+        assert [(row.domain, row.accepts, row.encoded) for row in found.rows] == [
+            ("phone", ("Trousers", "Jeans"), tmp_path / "a" / "1.jpg"),
+            ("all", ("unknown",), tmp_path / "2.jpg"),
+        ]
+        assert found.notes[0].startswith("1 rows with empty `accepts` skipped")
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("file\n1.jpg\n", "line 1: no column accepts"),
+            ("", "line 1: no column file"),
+            ("file,accepts\n1.jpg,Socks\n2.jpg,Sokcs\n", "line 3: 'Sokcs' is none .* did you mean 'Socks'"),
+            ("file,accepts\na,b.jpg,Socks\n", "line 2: 3 cells under 2 columns"),
+            ("file,accepts\n,Socks\n", "line 2: no file"),
+            ("file,accepts\n1.jpg,unknown;Socks\n", "line 2: an item is unknown or one of the categories"),
+            ("file,accepts\n1.jpg,\n", "nothing to judge by"),
+        ],
+    )
+    def test_faults_are_named_with_their_line(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            layouts.to_judge(write_list(tmp_path, text))
+
+    def test_another_encoding(self, tmp_path: Path) -> None:
+        path = tmp_path / "photos.csv"
+        path.write_bytes("file,accepts\nübergröße.jpg,Socks\n".encode("latin-1"))
+        with pytest.raises(ValueError, match="not UTF-8"):
+            layouts.to_judge(path)

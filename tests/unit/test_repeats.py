@@ -1,0 +1,309 @@
+"""Photos that came before: found by their bytes or by what they show, flagged, and answered only once."""
+
+import csv
+import io
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+from sqlalchemy import select
+
+from batch_client.exit_codes import ExitCode
+from batch_client.fingerprint import dhash, fingerprint_of
+from results import photos
+from results.database import Database
+from results.photos import PhotoKey
+from results.purge import purge_return
+from results.repeats import Fingerprint, _bands, _candidates, correlation, find_near, store_fingerprint
+from results.schema import fingerprints, predictions
+from results.schema import photos as photos_table
+from results.verify import verify
+from tests.drawn_photos import SAMPLES, encoded, striped
+from tests.unit.desk import Desk
+from tests.unit.stored_nights import answer, night
+from tests.unit.stub_service import Answer, prediction
+from training.dataset import dhash as dhash_of_training
+
+PICTURES = sorted(SAMPLES.glob("*.jpg"))
+MINIATURE = bytes(range(192))
+
+
+def copies(picture: Image.Image) -> dict[str, bytes]:
+    """Return the picture as other programs would pass it on; a changed tone is not promised to be found."""
+    half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "jpeg": encoded(picture, quality=50),
+        "webp": encoded(picture, "WEBP", quality=60),
+        "png": encoded(picture, "PNG"),
+        "half": encoded(half, quality=75),
+        "turned by EXIF": encoded(picture.transpose(Image.Transpose.ROTATE_90), exif=exif, quality=90),
+    }
+
+
+def alike(one: Fingerprint, other: Fingerprint) -> bool:
+    return (one.dhash ^ other.dhash).bit_count() <= 5 and correlation(one.miniature, other.miniature) >= 0.995
+
+
+class TestFingerprint:
+    @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+    def test_a_copy_looks_the_same(self, path: Path) -> None:
+        own = fingerprint_of(path.read_bytes())
+        assert own is not None
+        with Image.open(path) as picture:
+            found = {name: fingerprint_of(copy) for name, copy in copies(picture).items()}
+        assert [name for name, copy in found.items() if copy is None or not alike(own, copy)] == []
+
+    def test_other_pictures_do_not(self) -> None:
+        found = [fingerprint_of(path.read_bytes()) for path in PICTURES]
+        with Image.open(PICTURES[0]) as picture:
+            found.append(fingerprint_of(encoded(ImageOps.mirror(picture))))
+        pairs = [(one, other) for one in found for other in found if one is not other]
+        assert not any(alike(one, other) for one, other in pairs if one and other)
+
+    def test_what_shows_nothing_has_none(self) -> None:
+        noise = Image.effect_noise((300, 300), 8).convert("RGB")
+        for nothing in (Image.new("RGB", (60, 80), "white"), Image.new("RGB", (60, 80), "red"), noise):
+            assert fingerprint_of(encoded(nothing)) is None
+        assert fingerprint_of(b"no picture") is None
+
+    def test_the_hash_is_the_one_by_which_training_leaves_out_twins(self) -> None:
+        for path in PICTURES:
+            with Image.open(path) as picture:
+                assert dhash(picture) == dhash_of_training(picture)
+
+
+class TestLookup:
+    @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=5))
+    def test_whatever_is_within_five_bits_shares_a_band_but_for_one_bit(self, own: int, flipped: set[int]) -> None:
+        other = own ^ sum(1 << bit for bit in flipped)
+        differing = [(a ^ b).bit_count() for a, b in zip(_bands(own), _bands(other), strict=True)]
+        assert sum(differing) == len(flipped)
+        assert min(differing) <= 1
+
+    def test_finds_by_distance_and_miniature(self, database: Database) -> None:
+        generator = random.Random(1)
+        own = generator.getrandbits(64) | 1 << 63  # a sign, where the engines have one
+        five, six = (own ^ sum(1 << bit for bit in generator.sample(range(64), count)) for count in (5, 6))
+        strangers = {f"{i:02x}": Fingerprint(generator.getrandbits(64), MINIATURE) for i in range(16, 80)}
+        near = {"01": Fingerprint(five, MINIATURE), "02": Fingerprint(six, MINIATURE)}
+        other = {"03": Fingerprint(own, MINIATURE[::-1])}
+        for sha256, seen in {**strangers, **other, **near}.items():
+            night(database, replace(answer(f"{sha256}.jpg", sha256), fingerprint=seen))
+        with database.reading() as connection:
+            found = find_near(connection, Fingerprint(own, MINIATURE), "ff" * 32, "")
+            assert found is not None
+            row = connection.execute(select(predictions).where(predictions.c.photo_id == found.photo_id)).one()
+            assert (row.filename, found.kind) == ("01.jpg", "near")
+            assert find_near(connection, Fingerprint(own, MINIATURE), "01" * 32, "") is None  # itself
+            assert find_near(connection, Fingerprint(own, MINIATURE), "ff" * 32, "", before=found.photo_id) is None
+
+    def test_reads_indexes_and_no_table(self, tmp_path: Path) -> None:
+        database = Database(str(tmp_path / "results.db"))
+        with database.reading() as connection:
+            query = str(_candidates(7).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+        database.close()
+        steps = [step for step in plan if step.startswith(("SCAN fingerprints", "SEARCH fingerprints"))]
+        assert len(steps) == 3
+        assert all(step.startswith("SEARCH fingerprints USING COVERING INDEX ix_fingerprints_band") for step in steps)
+
+    def test_two_photos_of_one_return_are_no_repeats(self, database: Database) -> None:
+        seen = Fingerprint(5, MINIATURE)
+        with database.reading() as connection:
+            assert find_near(connection, seen, "aa" * 32, "R-1") is None
+        night(database, *(replace(answer(f"{i}.jpg", f"{i}{i}", "R-1"), fingerprint=seen) for i in range(2)))
+        night(database, replace(answer("other.jpg", "22", "R-2"), fingerprint=seen))
+        with database.reading() as connection:
+            rows = connection.execute(select(predictions).order_by(predictions.c.photo_id)).all()
+        assert [(row.repeat_of, row.repeat_kind) for row in rows] == [
+            (None, None),
+            (None, None),
+            (rows[0].photo_id, "near"),
+        ]
+
+    def test_what_is_purged_is_forgotten(self, database: Database) -> None:
+        seen = Fingerprint(5, MINIATURE)
+        night(database, *(replace(answer(f"{i}.jpg", f"{i}{i}", f"R-{i}"), fingerprint=seen) for i in range(2)))
+        with database.writing() as connection:
+            purge_return(connection, "R-0")
+            assert connection.execute(select(fingerprints.c.sha256)).scalars().all() == ["11" * 32]
+            assert connection.execute(select(predictions.c.repeat_of, predictions.c.repeat_kind)).all() == [
+                (None, None)
+            ]
+            store_fingerprint(connection, "11" * 32, seen)  # again: one row for the same bytes
+            assert len(connection.execute(select(fingerprints)).all()) == 1
+        with database.reading() as connection:
+            assert verify(connection) == []
+
+
+class TestRuns:
+    def test_a_copy_is_flagged_with_the_earlier_photos_id_and_goes_to_review(self, desk: Desk, tmp_path: Path) -> None:
+        desk.environment["AUDIT_SHARE"] = "0"
+        desk.environment["REPORT_DIR"] = str(tmp_path / "reports")
+        with Image.open(PICTURES[0]) as picture:
+            (desk.inbox / "first.jpg").write_bytes(PICTURES[0].read_bytes())
+            (desk.inbox / "else.jpg").write_bytes(PICTURES[1].read_bytes())
+            desk.run()
+            (desk.inbox / "same.jpg").write_bytes(PICTURES[0].read_bytes())
+            (desk.inbox / "copy.jpg").write_bytes(copies(picture)["half"])
+        code, output = desk.run()
+        assert code == ExitCode.OK
+        assert "repeats of earlier photos: 1 with the same bytes, 1 of the same picture" in output
+        first = desk.rows("SELECT photo_id FROM predictions WHERE filename = 'first.jpg'")[0][0]
+        assert desk.rows("SELECT filename, repeat_of, repeat_kind FROM predictions ORDER BY 1") == [
+            ("copy.jpg", first, "near"),
+            ("else.jpg", None, None),
+            ("first.jpg", None, None),
+            ("same.jpg", first, "exact"),
+        ]
+        table = csv.DictReader(io.StringIO(desk.run("export", "2")[1].removeprefix("\ufeff")))
+        assert {row["filename"]: (row["repeat_of"], row["repeat_kind"]) for row in table} == {
+            "copy.jpg": (str(first), "near"),
+            "same.jpg": (str(first), "exact"),
+        }
+        assert json.loads((tmp_path / "reports" / "run-2.json").read_text())["repeats"] == {"exact": 1, "near": 1}
+        kept = {path.name.split(".")[0] for path in (tmp_path / "media").rglob("*.thumb.jpg")}
+        rows = desk.rows("SELECT sha256 FROM photos WHERE repeat_of IS NOT NULL")
+        assert kept == {sha256 for (sha256,) in rows}
+        assert desk.run("verify")[0] == ExitCode.OK
+
+    def test_the_same_content_is_answered_once(self, desk: Desk) -> None:
+        """Under another path, source or return id: a row of its own, with the answer that is there."""
+        desk.stub.answer = lambda body, attempt: prediction("Belts")
+        desk.add("a.jpg")
+        desk.run()
+        (desk.inbox / "b.jpg").write_bytes((desk.inbox / "a.jpg").read_bytes())
+        (desk.inbox / "manifest.csv").write_text("filename,return_id,expected_category\nb.jpg,R-2,Socks\n")
+        code, output = desk.run()
+        assert (code, len(desk.stub.photos)) == (ExitCode.OK, 1)
+        assert "classified 1 + known 1" in output and "nothing to send" in output
+        desk.run("run", "--source-name", "elsewhere")
+        assert len(desk.stub.photos) == 1
+        query = "SELECT filename, predicted_class, confidence, top3, mismatch, reused, repeat_kind FROM predictions"
+        top3 = '[{"class":"Belts","probability":0.9}]'
+        assert desk.rows(f"{query} ORDER BY photo_id") == [
+            ("a.jpg", "Belts", 0.9, top3, None, 0, None),
+            ("b.jpg", "Belts", 0.9, top3, 1, 1, "exact"),
+            ("a.jpg", "Belts", 0.9, top3, None, 1, "exact"),
+            ("b.jpg", "Belts", 0.9, top3, 1, 1, "exact"),
+        ]
+        assert desk.run("verify")[0] == ExitCode.OK
+        desk.change("UPDATE predictions_history SET reused = 1 WHERE id = 1")
+        code, output = desk.run("verify")
+        assert (code, output.count("marked as reused, but")) == (ExitCode.RESULTS, 4)
+
+    def test_what_was_sent_is_sent_again_where_something_speaks_for_it(self, desk: Desk) -> None:
+        desk.add("a.jpg")
+        desk.run()
+        content = (desk.inbox / "a.jpg").read_bytes()
+        (desk.inbox / "b.jpg").write_bytes(content)
+        desk.run("run", "--force")
+        assert len(desk.stub.photos) == 3
+        desk.stub.model_version = "2.0.0"
+        desk.stub.answer = lambda body, attempt: prediction("Belts", "2.0.0")
+        (desk.inbox / "c.jpg").write_bytes(content)
+        desk.run()
+        assert desk.rows("SELECT count(*) FROM predictions WHERE predicted_class = 'Belts' AND reused = 0") == [(3,)]
+
+    def test_a_failure_is_not_copied(self, desk: Desk) -> None:
+        desk.stub.answer = lambda body, attempt: (415, {"error": {"code": "unsupported_format", "message": "no"}})
+        desk.add("a.jpg")
+        desk.run()
+        (desk.inbox / "b.jpg").write_bytes((desk.inbox / "a.jpg").read_bytes())
+        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
+        assert len(desk.stub.photos) == 2
+
+
+class TestRollback:
+    def test_the_view_shows_the_model_in_use(self, desk: Desk) -> None:
+        """After a model is withdrawn, the answers of the one before count again, although they are older."""
+        desk.add("a.jpg", "b.jpg")
+        desk.run()
+        desk.stub.model_version = "2.0.0"
+        desk.stub.answer = lambda body, attempt: prediction("Belts", "2.0.0")
+        desk.run()
+        shown = "SELECT filename, predicted_class, model_version FROM predictions ORDER BY 1"
+        assert desk.rows(shown) == [("a.jpg", "Belts", "2.0.0"), ("b.jpg", "Belts", "2.0.0")]
+        desk.stub.model_version = "1.0.0"
+        (desk.inbox / "b.jpg").unlink()  # not in the folder tonight: its newest answer stays
+        code, output = desk.run()
+        assert (code, "known 1" in output, len(desk.stub.photos)) == (ExitCode.OK, True, 4)
+        assert desk.rows(shown) == [("a.jpg", "Socks", "1.0.0"), ("b.jpg", "Belts", "2.0.0")]
+        assert desk.run("verify")[0] == ExitCode.OK
+        desk.stub.model_version = "2.0.0"
+        desk.run()
+        assert desk.rows(shown) == [("a.jpg", "Belts", "2.0.0"), ("b.jpg", "Belts", "2.0.0")]
+
+    def test_a_photo_that_is_shown_by_no_answer_is_told(self, database: Database) -> None:
+        night(database, answer("a.jpg", "aa"))
+        with database.writing() as connection:
+            connection.execute(photos_table.update().values(model_version="9.9.9"))
+            assert [problem.kind for problem in verify(connection)] == ["no_prediction"]
+
+    def test_contradictions_of_repeats_are_told(self, database: Database) -> None:
+        night(database, answer("a.jpg", "aa"), answer("b.jpg", "aa"), answer("c.jpg", "cc"))
+        with database.writing() as connection:
+            for name, kind in (("b.jpg", "near"), ("c.jpg", "exact")):
+                of_photo = photos_table.c.filename == name
+                connection.execute(photos_table.update().where(of_photo).values(repeat_kind=kind))
+            assert [problem.kind for problem in verify(connection)] == ["repeat", "repeat"]
+
+
+class TestPicturesOfKnownPhotos:
+    @pytest.mark.parametrize("reason", ["repeat", "mismatch"])
+    def test_what_a_killed_run_did_not_keep_the_next_one_keeps(self, desk: Desk, tmp_path: Path, reason: str) -> None:
+        desk.environment["AUDIT_SHARE"] = "0"
+        (desk.inbox / "a.jpg").write_bytes(PICTURES[0].read_bytes())
+        desk.run()
+        if reason == "repeat":
+            (desk.inbox / "b.jpg").write_bytes(PICTURES[0].read_bytes())
+            desk.run()
+            for path in (tmp_path / "media").rglob("*.jpg"):  # as if killed between storing and keeping
+                path.unlink()
+        else:
+            (desk.inbox / "manifest.csv").write_text("filename,expected_category\na.jpg,Belts\n")
+        desk.run()
+        assert len(list((tmp_path / "media").rglob("*.jpg"))) == 2
+        assert len(desk.stub.photos) == 1
+
+    def test_nothing_is_kept_of_what_nobody_looks_at(self, desk: Desk, tmp_path: Path) -> None:
+        desk.environment["AUDIT_SHARE"] = "0"
+        (desk.inbox / "a.jpg").write_bytes(encoded(striped()))
+        for _ in range(2):
+            desk.run()
+        assert list((tmp_path / "media").rglob("*.jpg")) == []
+
+
+def test_a_failed_photo_that_recovers_is_compared_then(desk: Desk) -> None:
+    with Image.open(PICTURES[0]) as picture:
+        copy = copies(picture)["jpeg"]
+    (desk.inbox / "a.jpg").write_bytes(PICTURES[0].read_bytes())
+    (desk.inbox / "b.jpg").write_bytes(copy)
+
+    def broken(body: bytes, attempt: int) -> Answer:
+        return (500, b"") if body == copy else prediction()
+
+    desk.stub.answer = broken
+    desk.run()
+    desk.stub.answer = lambda body, attempt: prediction()
+    desk.run()
+    first = desk.rows("SELECT photo_id FROM predictions WHERE filename = 'a.jpg'")[0][0]
+    assert desk.rows("SELECT repeat_of, repeat_kind FROM predictions WHERE filename = 'b.jpg'") == [(first, "near")]
+
+
+def test_known_tells_whose_answer_is_shown(database: Database) -> None:
+    key = PhotoKey("/inbox", "a.jpg", "aa" * 32)
+    night(database, answer("a.jpg", "aa"))
+    night(database, replace(answer("a.jpg", "aa"), model_version="2.0.0"))
+    with database.reading() as connection:
+        shown = {
+            version: photos.find_known(connection, [key], version, "1")[key].shown for version in ("1.0.0", "2.0.0")
+        }
+    assert shown == {"1.0.0": False, "2.0.0": True}

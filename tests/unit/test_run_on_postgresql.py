@@ -1,0 +1,99 @@
+"""The program itself against a real PostgreSQL: killed in the middle, taken up again, shards side by side."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import FromClause, func, select
+
+from batch_client.exit_codes import ExitCode
+from results import runs
+from results.database import Database
+from results.schema import photos, predictions, predictions_history
+from results.verify import verify
+from tests.postgresql import PostgreSQL
+from tests.unit.desk import Desk, wait_for
+from tests.unit.stub_service import NOT_A_PHOTO, Answer, prediction
+
+PHOTOS = 300
+BAD = 3
+
+
+@pytest.fixture
+def results(desk: Desk, postgresql: PostgreSQL) -> Iterator[Database]:
+    desk.environment["RESULTS_DB"] = postgresql.new_database()
+    database = Database(desk.environment["RESULTS_DB"])
+    yield database
+    database.close()
+
+
+def start(desk: Desk, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "batch_client", "run", *arguments],
+        env={**os.environ, **desk.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def count(results: Database, table: FromClause = predictions_history) -> int:
+    with results.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def test_a_killed_run_is_taken_up_and_everything_adds_up(desk: Desk, results: Database) -> None:
+    desk.add(*(f"{i:03}.jpg" for i in range(PHOTOS - BAD)), *(f"z-bad {i}.jpg" for i in range(BAD)))
+    gate = threading.Event()
+
+    def answer(body: bytes, attempt: int) -> Answer:
+        if len(desk.stub.photos) > 200:
+            gate.wait()  # so that the run is in its middle when it is killed, however slow the machine
+        return NOT_A_PHOTO if b"bad" in body else prediction()
+
+    desk.stub.answer = answer
+    killed = start(desk)
+    wait_for(killed, lambda: count(results) >= 100)
+    killed.kill()
+    killed.communicate()
+    gate.set()
+    again = start(desk)
+    output, _ = again.communicate(timeout=120)
+    assert again.returncode == ExitCode.PHOTOS_FAILED, output
+    with results.reading() as connection:
+        newest, first = runs.list_runs(connection, 5)
+        assert (first["status"], newest["status"]) == ("interrupted", "finished")
+        parts = [newest[name] for name in ("classified", "known", "failed", "left")]
+        assert newest["found"] == sum(parts) == PHOTOS
+        stored = first["classified"]
+        assert stored >= 100
+        assert parts == [PHOTOS - BAD - stored, stored, BAD, 0]
+        assert verify(connection) == []
+        pairs = select(func.count(), func.count(predictions_history.c.photo_id.distinct()))
+        assert connection.execute(pairs.select_from(predictions_history)).one() == (PHOTOS - BAD, PHOTOS - BAD)
+        failed = select(func.count()).where(photos.c.status == "failed")
+        assert connection.execute(failed).scalar_one() == BAD
+    assert count(results, predictions) == PHOTOS - BAD
+
+
+def test_shards_of_another_count_are_refused_while_one_runs(desk: Desk, results: Database) -> None:
+    desk.add(*(f"{i:03}.jpg" for i in range(60)))
+    gate = threading.Event()
+
+    def answer(body: bytes, attempt: int) -> Answer:
+        gate.wait()
+        return prediction()
+
+    desk.stub.answer = answer
+    running = start(desk, "--shard", "0/2")
+    wait_for(running, lambda: bool(desk.stub.photos))
+    refused = start(desk, "--shard", "0/3")
+    output, _ = refused.communicate(timeout=120)
+    assert refused.returncode == ExitCode.LOCKED, output
+    assert f"run 0/2, process {running.pid} on " in output
+    gate.set()
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == ExitCode.OK, output
