@@ -80,7 +80,7 @@ def _run_over(
     options = RunOptions(disposal, shard, name, resend)
     service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
     sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
-    work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share)
+    work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share, source.is_remote)
     try:
         with (
             run_lock(database, str(shard)),

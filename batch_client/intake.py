@@ -76,6 +76,7 @@ class Folder:
     """A folder of photos as a :class:`~batch_client.source.Source`."""
 
     readers = _FOLDER_READERS
+    is_remote = False
     is_nowhere = False
 
     def __init__(self, path: Path) -> None:

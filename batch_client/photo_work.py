@@ -1,7 +1,9 @@
 """What happens to one photo: read, sent, answered, its picture kept for the review desk."""
 
 import hashlib
+import os
 import random
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from results.database import ResultsError
 from results.photos import Classified, Failed, PhotoKey
 
 LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more, so sending it would be for nothing
+DECODERS = min(4, os.cpu_count() or 1)  # photos decoded here at once: more would take memory and gain no time
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,15 @@ class PhotoWork:
         sender: who sends.
         media: where pictures for the review desk are kept.
         audit_share: of the accepted photos that a person shall look at, drawn at random.
+        reads_once: keep a picture while the photo is in memory, for a source that is slow to read again.
     """
 
-    def __init__(self, sender: Sender, media: MediaStore, audit_share: float) -> None:
+    def __init__(self, sender: Sender, media: MediaStore, audit_share: float, reads_once: bool = False) -> None:
         self.sender = sender
         self._media = media
         self._audit_share = audit_share
+        self._reads_once = reads_once
+        self._decoding = threading.BoundedSemaphore(DECODERS)
 
     def read(self, file: SourceFile, source: str, entry: Entry) -> tuple[Photo, Failed | Stopped | None]:
         """Hash a file; with what becomes of it when it cannot be read or is too large to send."""
@@ -126,7 +132,7 @@ class PhotoWork:
         if isinstance(answer, Suspect):
             return answer
         outcome = self._outcome(photo, answer, data)
-        if isinstance(outcome, Classified) and _is_for_a_person(outcome):
+        if self._reads_once and isinstance(outcome, Classified) and is_for_a_person(outcome):
             self._write_picture(photo, data)
         return outcome
 
@@ -143,6 +149,8 @@ class PhotoWork:
         if isinstance(answer, Trouble):
             message = f"The service answers other photos, but not this one: {answer.message}"
             return _failed(photo, "no_answer", message, photo_fault=False)
+        with self._decoding:
+            fingerprint = fingerprint_of(data)
         return Classified(
             photo.key,
             photo.bytes,
@@ -155,7 +163,7 @@ class PhotoWork:
             answer.contract_version,
             photo.expected_category,
             audit=self._draw_audit(answer.decision),
-            fingerprint=fingerprint_of(data),
+            fingerprint=fingerprint,
         )
 
     def _draw_audit(self, decision: str) -> bool:
@@ -163,12 +171,14 @@ class PhotoWork:
 
     def _write_picture(self, photo: Photo, data: bytes) -> None:
         try:
-            self._media.write(photo.key.sha256, data)
+            with self._decoding:
+                self._media.write(photo.key.sha256, data)
         except OSError as error:
             raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
 
 
-def _is_for_a_person(outcome: Classified) -> bool:
+def is_for_a_person(outcome: Classified) -> bool:
+    """Tell whether somebody will look at a photo for its own sake; a repeat is found only among the results."""
     mismatch = outcome.expected_category not in (None, outcome.predicted_class)
     return outcome.decision == "review" or outcome.audit or mismatch
 

@@ -32,6 +32,7 @@ class RemoteFolder:
     """
 
     readers = _CONNECTIONS
+    is_remote = True
     is_nowhere = False
 
     def __init__(self, name: str, root: str, connect: Callable[[], FileSystem]) -> None:

@@ -13,7 +13,7 @@ from batch_client.disposal import Disposal
 from batch_client.exit_codes import ExitCode
 from batch_client.intake import settle
 from batch_client.manifest import Manifest, read_manifest
-from batch_client.photo_work import Photo, PhotoWork, Result
+from batch_client.photo_work import DECODERS, Photo, PhotoWork, Result, is_for_a_person
 from batch_client.sending import ServiceAway, Stopped, StopReason, Suspect
 from batch_client.service import ServedModel
 from batch_client.shard import Shard
@@ -25,6 +25,7 @@ from results.runs import Counts
 
 MOST_IN_FLIGHT = 16  # requests: two server batches, so that one can form while another runs
 _GROUP = 64  # files looked up together, and outcomes a transaction: what a killed run sends again at most
+_PICTURES_AT_ONCE = 1_000  # photos answered before the desk's pictures of them are made
 _EXIT_CODES = {
     StopReason.AWAY: ExitCode.SERVICE_AWAY,
     StopReason.INTERRUPTED: ExitCode.INTERRUPTED,
@@ -137,28 +138,16 @@ class _Run:
         self.newly_failed = 0
         self.sent = 0
         self._in_flight: dict[Future[Result], Photo] = {}
+        self._for_a_person: list[tuple[Photo, Classified | Known]] = []  # stored; without their pictures as yet
         self._away: ServiceAway | None = None
-        self._cut_short = False  # a photo was left because nothing more is sent
+        self._cut_short = False  # a photo was left, or a picture, because the run is to end
 
     def through(self, files: Iterator[SourceFile], source: Source) -> tuple[ExitCode, str | None]:
         """Work through the files; return the exit code and why it stopped early, None if it did not."""
         with ThreadPoolExecutor(source.readers) as readers, ThreadPoolExecutor(MOST_IN_FLIGHT) as senders:
             try:
-                model = self.sender.describe()
-                self.manifest = read_manifest(source, model.classes)
-                with self.database.writing() as connection:
-                    runs.set_versions(connection, self.run, model.model_version, model.contract_version)
-                while self.sender.stop_reason is None and (group := list(itertools.islice(files, _GROUP))):
-                    self._submit(group, model, readers, senders)
-                    self._collect(most_in_flight=_GROUP)
-                self._collect(most_in_flight=0)
-            except ServiceAway as error:
-                self._away, self._cut_short = error, True
-            except Stopped:
-                self._cut_short = True  # before the first photo
-            except SourceLost:  # without its manifest a photo would get a record of another return
-                self.sender.stop(StopReason.SOURCE_LOST)
-                self._cut_short = True
+                self._work_through(files, source, readers, senders)
+                self._keep_pictures()
             finally:
                 reason = self.sender.stop_reason
                 self.sender.stop(StopReason.INTERRUPTED)  # whatever ends the run, nothing is sent while it unwinds
@@ -167,6 +156,27 @@ class _Run:
         if reason is not None and (rest or self._cut_short):  # else it came when every photo had had its turn
             return _EXIT_CODES[reason], str(self._away or reason.value)
         return (ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK), None
+
+    def _work_through(
+        self, files: Iterator[SourceFile], source: Source, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
+    ) -> None:
+        """Send what is new, and store what comes back, until nothing is left or nothing more is sent."""
+        try:
+            model = self.sender.describe()
+            self.manifest = read_manifest(source, model.classes)
+            with self.database.writing() as connection:
+                runs.set_versions(connection, self.run, model.model_version, model.contract_version)
+            while self.sender.stop_reason is None and (group := list(itertools.islice(files, _GROUP))):
+                self._submit(group, model, readers, senders)
+                self._collect(most_in_flight=_GROUP)
+            self._collect(most_in_flight=0)
+        except ServiceAway as error:
+            self._away, self._cut_short = error, True
+        except Stopped:
+            self._cut_short = True  # before the first photo
+        except SourceLost:  # without its manifest a photo would get a record of another return
+            self.sender.stop(StopReason.SOURCE_LOST)
+            self._cut_short = True
 
     def _submit(
         self, group: list[SourceFile], model: ServedModel, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
@@ -217,8 +227,9 @@ class _Run:
         """Do what a kill may have kept an earlier run from doing, or a new manifest makes necessary."""
         mismatch = photo.expected_category not in (None, known.predicted_class)
         if known.status == "classified" and (known.for_a_person or mismatch):
-            self.work.keep_picture(photo)
-        self._dispose(photo, known)
+            self._for_a_person.append((photo, known))
+        else:
+            self._dispose(photo, known)
 
     def _collect(self, most_in_flight: int) -> None:
         """Wait until few enough photos are in flight, and store what was answered."""
@@ -245,20 +256,43 @@ class _Run:
             self._cut_short |= isinstance(result, ServiceAway | Stopped)
         left = len(results) - len(outcomes)
         counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed, left=left)
-        repeats: list[Photo] = []
+        done: list[tuple[Photo, Classified | Failed]] = []
         with self.database.writing() as connection:
             for photo, outcome in sorted(outcomes, key=lambda pair: pair[0].file.filename):  # answers come in any order
-                if photos.store(connection, self.run, outcome) is not None and isinstance(outcome, Classified):
-                    repeats.append(photo)
+                repeats = photos.store(connection, self.run, outcome) is not None
+                if isinstance(outcome, Classified) and (repeats or is_for_a_person(outcome)):
+                    self._for_a_person.append((photo, outcome))
+                else:
+                    done.append((photo, outcome))
             runs.set_counts(connection, self.run, counts)
         self.counts = counts
         self.newly_failed += failed
         self.sent += sum(not (isinstance(outcome, Classified) and outcome.reused) for _, outcome in outcomes)
-        for photo in repeats:  # a person will look at these too
-            self.work.keep_picture(photo)
-        for photo, outcome in outcomes:
+        for photo, outcome in done:
             self._dispose(photo, outcome)
         self.progress(counts)
+        if len(self._for_a_person) >= _PICTURES_AT_ONCE:
+            self._keep_pictures()
+
+    def _keep_pictures(self) -> None:
+        """Make the desk's pictures of stored photos, then dispose of their files.
+
+        Not while the service answers: the two want the same processors, and an answer is worth more. A run that is
+        interrupted leaves them to the next, which finds the photos known and their pictures missing.
+        """
+        with ThreadPoolExecutor(DECODERS) as decoders:
+            kept = decoders.map(self._keep_picture, [photo for photo, _ in self._for_a_person])
+            for (photo, outcome), is_kept in zip(self._for_a_person, kept, strict=True):
+                if is_kept:
+                    self._dispose(photo, outcome)
+        self._for_a_person = []
+
+    def _keep_picture(self, photo: Photo) -> bool:
+        if self.sender.stop_reason is StopReason.INTERRUPTED:
+            self._cut_short = True
+            return False
+        self.work.keep_picture(photo)
+        return True
 
     def _dispose(self, photo: Photo, outcome: Classified | Failed | Known) -> None:
         """Move, copy or delete the file of a stored outcome."""

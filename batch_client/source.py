@@ -56,12 +56,14 @@ class Source(Protocol):
     Attributes:
         name: under which it is stored: an absolute path, or a URL without user and password.
         readers: files that are best read at once.
+        is_remote: reading a file twice costs more than keeping it.
         is_nowhere: it was listed, and nothing tells whether there is such a place: an object store has no folders,
             only names that begin alike.
     """
 
     name: str
     readers: int
+    is_remote: bool
     is_nowhere: bool
 
     def files(self) -> Iterator[SourceFile]:
