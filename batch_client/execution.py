@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from batch_client.allocator import keep_freed_memory
 from batch_client.disposal import Disposal
 from batch_client.errors import SourceError, UsageError
 from batch_client.exit_codes import ExitCode
@@ -74,6 +75,7 @@ def _run_over(
     console: Console,
     stopped: threading.Event | None,
 ) -> tuple[Outcome, dict[str, Any]]:
+    keep_freed_memory()
     shard = _shard(settings)
     _refuse_own_files(source, settings, database)
     disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,16 +138,21 @@ def measure_limit(pair: Pair) -> None:
 
 
 def measure_folder(pair: Pair, number: int) -> None:
-    """A folder from the files to the database: our client and the seed's, which also runs against our service."""
+    """A folder from the files to the database: our client and the seed's, which also runs against our service.
+
+    Ours then makes the desk's pictures, for which the seed's client has no counterpart: its end is told as well.
+    """
     folder = pair.photos[DESK.name][0].parent
     files = pair.folder / f"folder-{number}"
+    ends: list[float] = []
 
     def client(service: RunningService) -> float:
-        began = time.perf_counter()
+        began, began_at = time.perf_counter(), time.time()
         if service is pair.ours:
-            _run_batch_client(service, folder, files)
-        else:
-            _run_seed_client(service, folder, files / "seed.db")
+            last_row = _run_batch_client(service, folder, files)
+            ends.append(pair.scale.folder / (time.perf_counter() - began))
+            return pair.scale.folder / (last_row - began_at)
+        _run_seed_client(service, folder, files / "seed.db")
         return pair.scale.folder / (time.perf_counter() - began)
 
     files.mkdir()
@@ -155,6 +163,7 @@ def measure_folder(pair: Pair, number: int) -> None:
     count = f"folder of {pair.scale.folder} photos to database"
     pair.measured.add(count, "photos/s", ours, baseline, "8 times")
     pair.measured.add(f"{count}, beside the seed's client on our service", "photos/s", ours, serial, "2 times")
+    pair.measured.add(f"{count}, the desk's pictures too", "photos/s", ends[0], baseline)
     shutil.rmtree(files)
 
 
@@ -212,12 +221,17 @@ def run_json(module: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-def _run_batch_client(service: RunningService, folder: Path, files: Path) -> None:
-    environment = {**os.environ, **service.environment, **client_files(files)}
+def _run_batch_client(service: RunningService, folder: Path, files: Path) -> float:
+    """Run the batch client to its end; return when its last row was stored, by the clock of the wall."""
+    own = client_files(files)
+    environment = {**os.environ, **service.environment, **own}
     command = [sys.executable, "-m", "batch_client", "run", str(folder), "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"the batch client ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    with closing(sqlite3.connect(own["RESULTS_DB"])) as connection:
+        ((last,),) = connection.execute("SELECT max(timestamp) FROM predictions")
+    return datetime.fromisoformat(last).timestamp()
 
 
 def _run_seed_client(service: RunningService, folder: Path, database: Path) -> None:
