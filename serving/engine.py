@@ -15,7 +15,7 @@ from pathlib import Path
 
 from serving import drain, logs
 from serving.java import find_java
-from serving.probe import predicts, read_engine_key
+from serving.probe import has_ready_worker, predicts, read_engine_key
 from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
@@ -82,6 +82,10 @@ class Engine:
             return False
         self._hand_out(key)
         return True
+
+    def has_worker(self) -> bool:
+        """Tell whether a worker of the served model answers."""
+        return has_ready_worker(self.settings.management, read_engine_key(self.settings.state, "management") or "")
 
     def drain(self, hurried: threading.Event) -> str:
         """Finish what was begun and decline the rest; return how it went. See :func:`serving.drain.drain`."""

@@ -37,6 +37,21 @@ def _predicts(session: requests.Session, inference: str, key: str) -> bool:
         return False
 
 
+def has_ready_worker(management: str, key: str) -> bool:
+    """Tell whether the served version has a worker that answers; true, too, when the engine is too busy to say."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = session.get(
+                f"{management}/models/{MODEL_NAME}", headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT
+            )
+            return any(worker["status"] == "READY" for worker in answer.json()[0]["workers"])
+        except requests.RequestException:
+            return True
+        except (ValueError, LookupError, TypeError):  # no such model any more
+            return False
+
+
 def read_key(path: Path) -> str | None:
     """Read a client's key; None while there is none."""
     try:

@@ -29,7 +29,7 @@ class ServingSettings:
         metrics_config: the file that declares them.
         listens: every ``host:port`` that the engine binds, gRPC's included.
         overrides: the variables ``TS_*`` that override the file, sorted.
-        startup_timeout: seconds until a real prediction must have been answered.
+        startup_timeout: seconds until a real prediction must have been answered, and that may pass without a worker.
         heap_mb: most memory of the Java heap.
     """
 

@@ -19,6 +19,7 @@ from serving.engine import Engine
 from serving.logs import log
 from serving.settings import ServingSettings
 
+_WORKERS_CHECK_SECONDS = 5.0
 EXIT_ENGINE_FAILED = 70  # EX_SOFTWARE: whoever restarts us on failure shall do so
 EXIT_ALREADY_RUNNING = 75  # EX_TEMPFAIL
 
@@ -94,17 +95,40 @@ def _watch(engine: Engine, stopped: threading.Event, fingerprint: str) -> bool:
     """Wait for readiness, then for the end; tell whether a signal asked for it."""
     timeout = engine.settings.startup_timeout
     began = time.monotonic()
-    ready = False
     while not stopped.wait(0.1):
         if _has_ended(engine):
             return False
-        if ready:
-            continue
-        if ready := engine.is_ready():
-            _write_instance(engine, fingerprint, ready)
+        if engine.is_ready():
+            _write_instance(engine, fingerprint, ready=True)
             log.info("ready after %.1f s: %s", time.monotonic() - began, engine.settings.inference)
-        elif time.monotonic() - began > timeout:
+            return _watch_workers(engine, stopped)
+        if time.monotonic() - began > timeout:
             log.error("TorchServe answered no prediction within %.0f s", timeout)
+            return False
+    return True
+
+
+def _watch_workers(engine: Engine, stopped: threading.Event) -> bool:
+    """Wait for the end of an engine that was ready; tell whether a signal asked for it.
+
+    The engine gives a worker up that dies again and again (``maxRetryTimeoutInSec``), and lives on without one; nobody
+    is served by that.
+    """
+    timeout = engine.settings.startup_timeout
+    seen = checked = time.monotonic()
+    while not stopped.wait(0.1):
+        if _has_ended(engine):
+            return False
+        now = time.monotonic()
+        if now - checked < _WORKERS_CHECK_SECONDS:
+            continue
+        checked = now
+        if engine.has_worker():
+            seen = now
+        elif now - seen > timeout:
+            log.error(
+                "TorchServe has had no worker for %.0f s: it gave it up, or somebody scaled it down to none", timeout
+            )
             return False
     return True
 

@@ -103,6 +103,17 @@ def test_a_service_that_no_longer_answers_is_restarted(second_service: ServiceUn
     assert second_service.post(PHOTO).status_code == 200
 
 
+def test_an_engine_that_stays_without_a_worker_is_ended(second_service: ServiceUnderTest, tmp_path: Path) -> None:
+    second_service.environment["SERVING_STARTUP_TIMEOUT"] = "20"
+    output = tmp_path / "output"
+    supervisor = second_service.run_in_foreground(output)
+    gone = second_service.manage("PUT", "/models/refund_classifier?min_worker=0&max_worker=0&synchronous=true")
+    assert gone.status_code == 200, gone.text
+    assert supervisor.wait(timeout=90) == 70
+    assert "has had no worker for 20 s" in output.read_text()
+    assert second_service.processes() == []
+
+
 def test_settings_that_cannot_be_are_named(second_service: ServiceUnderTest) -> None:
     for name, value in (
         ("TS_METRICS_ADDRESS", "http://127.0.0.1"),
