@@ -207,6 +207,24 @@ class TestCalibration:
         assert figures["top1_low"] < figures["top1"] < figures["top1_high"]
         assert figures["ece"] < 0.03
 
+    def test_two_wrong_labels_among_the_surest_do_not_decide(self) -> None:
+        generator = torch.Generator().manual_seed(6)
+        honest = torch.randn(3000, 28, generator=generator) * 8
+        honest[:, -1] = -25
+        drawn = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=generator).squeeze(1)
+        before = calibrate(honest, self.dataset_of(torch.nn.functional.one_hot(drawn, 28).bool()))
+        surest = torch.softmax(honest, dim=1).max(dim=1).values.topk(2).indices
+        drawn[surest] = (drawn[surest] + 1) % 27
+        after = calibrate(honest, self.dataset_of(torch.nn.functional.one_hot(drawn, 28).bool()))
+        accepted = [decisions.accepted(honest).sum().item() for decisions in (before, after)]
+        assert 0.7 * accepted[0] < accepted[1] <= accepted[0]
+
+    def test_where_nothing_is_sure_next_to_nothing_is_accepted(self) -> None:
+        generator = torch.Generator().manual_seed(7)
+        logits = torch.randn(500, 28, generator=generator)
+        accepts = torch.nn.functional.one_hot(torch.randint(0, 27, (500,), generator=generator), 28).bool()
+        assert calibrate(logits, self.dataset_of(accepts)).accept_threshold == 1.0
+
 
 class TestNetwork:
     def test_is_torchvisions_resnet18(self) -> None:
