@@ -1,37 +1,21 @@
 """TorchServe over HTTP: one photo in, its answer out."""
 
 import json
-import re
-import threading
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
+from service_client.connection import Connection, TokenRefused, read_token_file
 from web.errors import WebError
 
-MODEL_NAME = "refund_classifier"
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
 _POOL = 16
 _KNOWN_SECONDS = 60  # how long the categories that the model named are taken for granted
 _AWAY_SECONDS = 3  # how long a model that did not answer is not asked again: every page would wait for it
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _RETRY_AFTER = {"Retry-After": "5"}
-
-
-class _Bearer(requests.auth.AuthBase):
-    """Says the token, so that no entry of a ``.netrc`` takes its place."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 class Service:
@@ -43,18 +27,9 @@ class Service:
     """
 
     def __init__(self, url: str, token_file: Path) -> None:
-        self._url = url.rstrip("/")
-        self._token_file = token_file
-        self._token = self._read_token()
+        self._connection = Connection(url, lambda: _token(token_file), _POOL, (_CONNECT_SECONDS, _READ_SECONDS))
         self._described: tuple[float, dict[str, Any]] | None = None
         self._away_until = 0.0
-        self._lock = threading.Lock()
-        self._session = requests.Session()
-        # A proxy for the outside world must not get what stays on this machine.
-        self._session.trust_env = urlsplit(url).hostname not in _LOOPBACK
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
 
     def describe(self) -> dict[str, Any] | None:
         """Return what the model says of itself, at most a minute old; None while it is away."""
@@ -100,41 +75,23 @@ class Service:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._connection.close()
 
     def _post(self, door: str, body: bytes, content_type: str) -> requests.Response:
-        """Post; a token that is refused is read again, and the request sent again if the file holds another now."""
-        while True:
-            token = self._token
-            try:
-                answer = self._session.post(
-                    f"{self._url}/{door}/{MODEL_NAME}",
-                    data=body,
-                    headers={"Content-Type": content_type},
-                    auth=_Bearer(token),
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                )
-            except requests.RequestException as error:
-                raise _away("there is no connection") from error
-            if answer.status_code != 400 or b"InvalidKeyException" not in answer.content:
-                return answer
-            if not self._renew_token(token):
-                raise _away("it refuses the token in TORCHSERVE_TOKEN_FILE")
-
-    def _renew_token(self, refused: str) -> bool:
-        """Read the token again, unless another thread has; false when there is none but the refused one."""
-        with self._lock:
-            if self._token == refused:
-                self._token = self._read_token()
-            return self._token != refused
-
-    def _read_token(self) -> str:
-        """Read the token; empty while there is none, or none that a header can carry."""
         try:
-            token = self._token_file.read_text(encoding="utf-8-sig", errors="replace").strip()
-        except OSError:
-            return ""  # the service may be starting; it will refuse, and then the file is read again
-        return token if re.fullmatch(r"[!-~]*", token) else ""
+            return self._connection.post(door, body, content_type)
+        except requests.RequestException as error:
+            raise _away("there is no connection") from error
+        except TokenRefused as error:
+            raise _away("it refuses the token in TORCHSERVE_TOKEN_FILE") from error
+
+
+def _token(path: Path) -> str:
+    """Read the token; empty while there is none, or none that a header can carry."""
+    try:
+        return read_token_file(path)
+    except ValueError:
+        return ""
 
 
 def _away(why: str) -> WebError:
