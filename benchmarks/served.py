@@ -2,15 +2,14 @@
 
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from handler.answers import PhotoInWork, prepare
 from handler.image_handler import ImageHandler
+from handler.offline import Context
 from handler.request import EncodedPhoto
 
 
@@ -26,13 +25,8 @@ class ServedModel:
     def __init__(self, archive: Path, folder: Path, **changes: Any) -> None:
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
-        config = {**yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8")), **changes}
         self._handler = ImageHandler()
-        self._handler.initialize(
-            SimpleNamespace(
-                system_properties={"model_dir": str(folder), "gpu_id": None}, model_yaml_config=config, metrics=None
-            )
-        )
+        self._handler.initialize(Context(folder, **changes))
         self.input_size = self._handler.contract.input_size
         self.graph = self._handler.runtime.name
 

@@ -17,30 +17,9 @@ from typing import Any
 folder = Path(sys.argv[1])
 sys.path.insert(0, str(folder))
 
-import yaml  # noqa: E402  (the archive must come first on the path)
-from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa: E402
+from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa: E402  (the archive comes first)
 
-
-class _Context:
-    """The part of TorchServe's context that the handler uses."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.system_properties = {"model_dir": str(folder)}
-        self.model_yaml_config = config
-        self.metrics = None  # there is no engine to report to
-        self.statuses: dict[int, int] = {}
-
-    def get_all_request_header(self, _index: int) -> dict[str, str]:
-        return {"Content-Type": "application/octet-stream"}
-
-    def set_response_status(self, code: int, _phrase: str, index: int) -> None:
-        self.statuses[index] = code
-
-    def set_response_content_type(self, index: int, value: str) -> None:
-        """Take what TorchServe would send."""
-
-    def set_response_header(self, index: int, name: str, value: str) -> None:
-        """Likewise."""
+from handler.offline import Context  # noqa: E402
 
 
 def _number() -> int | None:
@@ -56,7 +35,7 @@ def _batches() -> Any:
 
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)  # whatever a library prints must not mix with the answers
-context = _Context(yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8")))
+context = Context(folder)
 handler = ImageHandler()
 handler.initialize(context)
 print(json.dumps(handler.describe()), file=answers, flush=True)
