@@ -3,13 +3,14 @@
 import contextlib
 import io
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
+
+from results import media_layout
 
 pillow_heif.register_heif_opener(thumbnails=False)
 # decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
@@ -22,7 +23,6 @@ _LONGEST_SIDE_OF_THUMBNAIL = 256
 _QUALITY = 85
 # As sharp as bicubic when a picture gets smaller, at the cost of bilinear; Lanczos takes twice as long.
 _FILTER = Image.Resampling.HAMMING
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -30,7 +30,7 @@ class MediaStore:
     """Copies and thumbnails of photos, by sha256; safe to share between threads and processes.
 
     Args:
-        folder: where they lie: ``ab/abcd....jpg`` and ``ab/abcd....thumb.jpg``. Made when the first is written.
+        folder: where they lie, as :mod:`results.media_layout` says. Made when the first is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class MediaStore:
         Raises:
             ValueError: this is no sha256 in lower-case hex.
         """
-        return self._folder_of(sha256) / f"{sha256}.jpg"
+        return media_layout.copy_path(self.folder, sha256)
 
     def thumbnail_path(self, sha256: str) -> Path:
         """Return where the thumbnail of a photo lies or would lie.
@@ -50,7 +50,7 @@ class MediaStore:
         Raises:
             ValueError: as above.
         """
-        return self._folder_of(sha256) / f"{sha256}.thumb.jpg"
+        return media_layout.thumbnail_path(self.folder, sha256)
 
     def exists(self, sha256: str) -> bool:
         """Tell whether copy and thumbnail are both there."""
@@ -75,7 +75,7 @@ class MediaStore:
         if copy is None:
             return False
         thumbnail = _within(copy, _LONGEST_SIDE_OF_THUMBNAIL)
-        folder = self._folder_of(sha256)
+        folder = media_layout.folder_of(self.folder, sha256)
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             _sync(self.folder)
@@ -91,23 +91,18 @@ class MediaStore:
         Raises:
             OSError: a file cannot be removed.
         """
-        found = list(_files(self._folder_of(sha256), sha256))
+        found = list(_files(media_layout.folder_of(self.folder, sha256), sha256))
         for path in found:
             path.unlink(missing_ok=True)
         if found:
-            _sync(self._folder_of(sha256))
+            _sync(media_layout.folder_of(self.folder, sha256))
         return len(found)
 
     def __iter__(self) -> Iterator[str]:
         """Give the sha256 of every photo of which any file is there, in order."""
-        for number in range(256):
-            names = {path.name.lstrip(".")[:64] for path in _files(self.folder / f"{number:02x}", f"{number:02x}")}
-            yield from sorted(name for name in names if _SHA256.fullmatch(name))
-
-    def _folder_of(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError(f"{sha256!r} is no sha256")
-        return self.folder / sha256[:2]
+        for start in media_layout.FOLDERS:
+            names = {path.name.lstrip(".")[:64] for path in _files(self.folder / start, start)}
+            yield from sorted(name for name in names if media_layout.is_sha256(name))
 
 
 def _files(folder: Path, start: str) -> Iterator[Path]:

@@ -1,6 +1,5 @@
 """Photos by their number in the results, from the copies without EXIF that the batch client keeps."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ from fastapi import Path as InPath
 from starlette.responses import FileResponse, Response
 
 from results.database import Database
+from results.media_layout import copy_path, thumbnail_path
 from results.search import sha256_of_photo
 from web.errors import WebError
 from web.identity import demand
@@ -16,14 +16,13 @@ from web.identity import demand
 router = APIRouter()
 PhotoId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_ENDINGS = {"picture": ".jpg", "thumbnail": ".thumb.jpg"}
+_PLACES = {"picture": copy_path, "thumbnail": thumbnail_path}
 # A number is never given to another photo, and a copy never changes. Purged photos leave the cache with it, in a day.
 _CACHING = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
 class Pictures:
-    """The folder of copies: ``ab/abcd....jpg`` and ``ab/abcd....thumb.jpg``, by the photo's sha256.
+    """The folder of copies.
 
     Args:
         folder: ``MEDIA_DIR``.
@@ -37,9 +36,10 @@ class Pictures:
 
         The hash is looked at although it comes from our own table: what it becomes is a path.
         """
-        if not _SHA256.fullmatch(sha256):
+        try:
+            path = _PLACES[size](self._folder, sha256)
+        except ValueError:
             return None
-        path = self._folder / sha256[:2] / f"{sha256}{_ENDINGS[size]}"
         return path if path.is_file() else None
 
     def mark(self, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
