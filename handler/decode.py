@@ -72,15 +72,16 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits, least_side: int
             "too_many_bytes",
             f"The photo has {len(data)} bytes, the limit is {limits.max_bytes}. Send a smaller JPEG.",
         )
-    if not _has_photo_signature(bytes(data[:18])):
+    photo = bytes(data)  # once: of a bytearray, the engine's, every step below would make a copy of its own
+    if not _has_photo_signature(photo[:18]):
         raise PhotoError(
             415, "unsupported_format", "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
         )
-    check_structure(data)
-    image = _open(data)
+    check_structure(photo)
+    image = _open(photo)
     _check_size(image, limits)
     with _one_large_photo if image.width * image.height > _LARGE and image.format != "JPEG" else nullcontext():
-        return upright(flatten(_load(image, data, least_side), least_side), image)
+        return upright(flatten(_load(image, photo, least_side), least_side), image)
 
 
 def _check_size(image: Image.Image, limits: Limits) -> None:
@@ -116,7 +117,7 @@ def _has_photo_signature(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
-def _open(data: bytes | bytearray | memoryview) -> Image.Image:
+def _open(data: bytes) -> Image.Image:
     """Read the header only."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
@@ -128,7 +129,7 @@ def _open(data: bytes | bytearray | memoryview) -> Image.Image:
         ) from None
 
 
-def _load(image: Image.Image, data: bytes | bytearray | memoryview, least_side: int | None) -> Image.Image:
+def _load(image: Image.Image, data: bytes, least_side: int | None) -> Image.Image:
     """Decode every row."""
     try:
         if image.format in ("JPEG", "MPO"):
@@ -145,7 +146,7 @@ def _load(image: Image.Image, data: bytes | bytearray | memoryview, least_side: 
         ) from None
 
 
-def _load_jpeg(image: Image.Image, data: bytes | bytearray | memoryview, least_side: int) -> Image.Image:
+def _load_jpeg(image: Image.Image, data: bytes, least_side: int) -> Image.Image:
     """Decode a JPEG with libjpeg's warnings as errors.
 
     Where a scan breaks off before an end marker, libjpeg fills the rest with grey and only warns; Pillow does not pass
@@ -159,7 +160,7 @@ def _load_jpeg(image: Image.Image, data: bytes | bytearray | memoryview, least_s
     colours = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
     try:
         # The photo may yet be turned, so both sides keep the least side.
-        pixels = simplejpeg.decode_jpeg(bytes(data), colours, min_height=least_side, min_width=least_side, strict=True)
+        pixels = simplejpeg.decode_jpeg(data, colours, min_height=least_side, min_width=least_side, strict=True)
     except ValueError as error:
         if "premature end" in str(error).lower():
             raise

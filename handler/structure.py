@@ -10,8 +10,6 @@ from collections.abc import Iterator
 
 from handler.errors import PhotoError
 
-Bytes = bytes | bytearray | memoryview
-
 _MOST_PIECES = 50_000  # chunks of a PNG, blocks before a GIF's picture, strips or tiles of a TIFF
 _MOST_SEGMENTS = 2_000  # of a JPEG; an extended XMP of 10 MB has 160
 _MOST_EXIF_SEGMENTS = 16  # Pillow copies what it has for each further one
@@ -27,7 +25,7 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byt
 _TIFF_UNIT = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 
 
-def check_structure(data: Bytes) -> None:
+def check_structure(data: bytes) -> None:
     """Refuse a file whose structure costs out of proportion to its picture.
 
     Structures that cannot be followed are left to the decoder, which refuses them.
@@ -35,10 +33,10 @@ def check_structure(data: Bytes) -> None:
     Raises:
         PhotoError: 400 ``not_an_image``, 413 ``too_many_pixels``, 415 ``unsupported_format``.
     """
-    head = bytes(data[:12])
+    head = data[:12]
     try:
         if head.startswith(b"\xff\xd8"):
-            _check_jpeg(bytes(data))
+            _check_jpeg(data)
         elif head.startswith(b"\x89PNG"):
             _bound(_png_chunks(data), _MOST_PIECES, "PNG has more than {} chunks")
         elif head.startswith(b"GIF8"):
@@ -60,7 +58,7 @@ def _refusal(complaint: str) -> PhotoError:
     return PhotoError(400, "not_an_image", f"The {complaint}, which no camera writes. Export it again.")
 
 
-def _png_chunks(data: Bytes) -> Iterator[int]:
+def _png_chunks(data: bytes) -> Iterator[int]:
     """Yield the position of each chunk up to the last."""
     position = 8
     while position + 8 <= len(data):
@@ -70,7 +68,7 @@ def _png_chunks(data: Bytes) -> Iterator[int]:
         position += 12 + int(struct.unpack_from(">I", data, position)[0])
 
 
-def _gif_blocks(data: Bytes) -> Iterator[int]:
+def _gif_blocks(data: bytes) -> Iterator[int]:
     """Yield the position of each block of the extensions before the first picture."""
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
     while data[position] == 0x21:
@@ -129,10 +127,10 @@ def _check_jpeg(data: bytes) -> None:
                 )
 
 
-def _check_tiff(data: Bytes) -> None:
+def _check_tiff(data: bytes) -> None:
     """Bound the first directory's tags, strips and tiles. Source: TIFF 6.0 and the BigTIFF design."""
     order = "<" if data[0] == 0x49 else ">"
-    if bytes(data[2:4]) in (b"+\x00", b"\x00+"):
+    if data[2:4] in (b"+\x00", b"\x00+"):
         start, count_format, entry_format = 8, "Q", "HHQ"
     else:
         start, count_format, entry_format = 4, "H", "HHI"
@@ -152,9 +150,9 @@ def _check_tiff(data: Bytes) -> None:
         raise _refusal(f"TIFF has tiles of {tile[322]} x {tile[323]} pixels, the limit is {_MOST_TILE_PIXELS} together")
 
 
-def _check_heif(data: Bytes) -> None:
+def _check_heif(data: bytes) -> None:
     """Refuse overlays: each of their layers is decoded at full size. Source: ISO/IEC 23008-12, 6.6.2.2."""
-    header = bytes(data[: 1 << 20])
+    header = data[: 1 << 20]
     begin = header.find(b"iinf")
     if begin >= 4:
         (length,) = struct.unpack_from(">I", header, begin - 4)
