@@ -132,8 +132,8 @@ def ranges(
         network = ResNet18(described.outputs)
         checkpoint.load(network, out / checkpoint.FILE_NAME)
         learned = [row for row in layouts.to_train(data).rows if row.part == "train"]
-        photos = dataset.load(learned[::_RANGE_SAMPLE], described.input_size).photos
-        activation_ranges.save(measured_ranges.measure(network, photos), described.model_version, out)
+        measured = _ranges_on(learned, network, described.input_size)
+        activation_ranges.save(measured, described.model_version, out)
         typer.echo(f"activation ranges of model {described.model_version} are in {out}")
 
 
@@ -164,12 +164,17 @@ def _train(
     decisions = calibration.calibrate(predict(trained, tuning.photos), tuning)
     outcomes = outcomes_of(predict(trained, test.photos), test, decisions)
     figures = {domain: figures_of(members) for domain, members in by_group(outcomes).items()}
-    ranges = measured_ranges.measure(trained, dataset.load(training.rows[::_RANGE_SAMPLE], settings.input_size).photos)
-    write_model(out, run / checkpoint.FILE_NAME, settings, decisions, ranges, figures, model_version)
+    measured = _ranges_on(training.rows, trained, settings.input_size)
+    write_model(out, run / checkpoint.FILE_NAME, settings, decisions, measured, figures, model_version)
     training_plots.write_curves(run / "epochs.csv", run / "curves.png")
     training_plots.write_confusion(outcomes, run / "confusion.png")
     typer.echo(json.dumps(figures, indent=2))
     typer.echo(f"model {model_version} is in {out}")
+
+
+def _ranges_on(learned: Sequence[rows.Row], network: ResNet18, input_size: int) -> activation_ranges.Ranges:
+    """Measure activation ranges on a sample of the training rows, decoded at the size that is served."""
+    return measured_ranges.measure(network, dataset.load(learned[::_RANGE_SAMPLE], input_size).photos)
 
 
 def _claimed_rows(data: Path, run: Path, identity: dict[str, Any]) -> list[rows.Row]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 from torch import Tensor
@@ -37,22 +36,10 @@ class Dataset:
     photos: Tensor
     accepts: Tensor
 
-    def select(self, keep: Sequence[bool] | NDArray[np.bool_]) -> "Dataset":
-        """Return the rows whose flag is true."""
-        index = torch.from_numpy(np.flatnonzero(np.asarray(keep)))
-        return Dataset([self.rows[i] for i in index.tolist()], self.photos[index], self.accepts[index])
-
-    def part(self, part: str, domain: str | None = None) -> "Dataset":
-        """Return the rows of one part, of one domain if it is named."""
-        return self.select([row.part == part and domain in (None, row.domain) for row in self.rows])
-
-    def of_classes(self) -> "Dataset":
-        """Return the rows that show one of the classes."""
-        return self.select(~self.accepts[:, -1].numpy())
-
-    def unknown(self) -> "Dataset":
-        """Return the rows that show something else."""
-        return self.select(self.accepts[:, -1].numpy())
+    def part(self, part: str) -> "Dataset":
+        """Return the rows of one part."""
+        index = [i for i, row in enumerate(self.rows) if row.part == part]
+        return Dataset([self.rows[i] for i in index], self.photos[index], self.accepts[index])
 
 
 def load(rows: Sequence[Row], size: int, workers: int = 2) -> Dataset:
