@@ -1,4 +1,4 @@
-"""How long it takes to look among a million earlier photos for the one that a new photo repeats."""
+"""How long it takes to look among a million earlier photos for the one that a photo repeats, and for similar ones."""
 
 import argparse
 import random
@@ -17,9 +17,11 @@ from results.clock import now
 from results.database import Database
 from results.repeats import Fingerprint, find_exact, find_near, fingerprint_row
 from results.schema import fingerprints, photos
+from results.similar import MOST_SIMILAR, find_similar
 
 _ROWS_AT_ONCE = 10_000
 _UPPER = 0xFFFF_FFFF << 32
+_ON_A_PAGE = 12
 
 
 def main() -> None:
@@ -99,7 +101,18 @@ def _measure(database: Database, hashes: Callable[[int], int], rows: int, lookup
             lambda n: find_near(connection, Fingerprint(hashes(rows + n), _miniature(rows + n)), "new", "") is None,
             chosen,
         )
-    for name, (milliseconds, right) in (("exact", exact), ("near, a copy", near), ("near, a new photo", new)):
+        # Of the photo itself nothing is said, so what is expected is that there is anything alike.
+        few, many = (
+            _times(lambda n, most=most: find_similar(connection, n + 1, most) != [], chosen)  # type: ignore[misc]
+            for most in (_ON_A_PAGE, MOST_SIMILAR)
+        )
+    for name, (milliseconds, right) in (
+        ("exact", exact),
+        ("near, a copy", near),
+        ("near, a new photo", new),
+        (f"{_ON_A_PAGE} similar photos", few),
+        (f"{MOST_SIMILAR} similar photos", many),
+    ):
         cuts = statistics.quantiles(milliseconds, n=100)
         print(f"{name:18} p50 {cuts[49]:7.2f} ms   p99 {cuts[98]:7.2f} ms   as expected: {right} of {lookups}")
 

@@ -1,7 +1,8 @@
 """Photos that came before: the same bytes again, or another file of the same picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from math import sqrt
 from operator import mul
 from typing import Any, Literal
@@ -95,32 +96,55 @@ def remove_fingerprints(connection: Connection, sha256s: list[str]) -> None:
 
 def _look_alikes(connection: Connection, fingerprint: Fingerprint) -> Iterator[str]:
     """Give the sha256 of each photo that looks the same."""
-    own = _signed(fingerprint.dhash)
-    rows = connection.execute(_candidates(fingerprint.dhash))
-    # Negative numbers count the bits of their absolute value: the mask makes one of 64 bits of them.
-    ids = sorted({row.id for row in rows if ((row.dhash ^ own) & 0xFFFF_FFFF_FFFF_FFFF).bit_count() <= _MOST_BITS})
+    ids = sorted(find_within(connection, fingerprint.dhash, _MOST_BITS))
+    for _, sha256, miniature in looks(connection, ids):
+        if correlation(fingerprint.miniature, miniature) >= _LEAST_CORRELATION:
+            yield sha256
+
+
+def find_within(connection: Connection, dhash: int, most_bits: int) -> dict[int, int]:
+    """Return the ids of all fingerprints within so many bits of a hash, each with the number of bits.
+
+    What this costs grows with the bits: up to five, 67 values are looked up, up to eight, 718.
+    """
+    own = _signed(dhash)
+    found: dict[int, int] = {}
+    for number, other in connection.execute(_candidates(dhash, most_bits)):
+        # Negative numbers count the bits of their absolute value: the mask makes one of 64 bits of them.
+        bits = ((other ^ own) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
+        if bits <= most_bits:
+            found[number] = bits
+    return found
+
+
+def looks(connection: Connection, ids: list[int]) -> Iterator[tuple[int, str, bytes]]:
+    """Give of each of these fingerprints its id, the photo's sha256 and the miniature."""
+    columns = (fingerprints.c.id, fingerprints.c.sha256, fingerprints.c.miniature)
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         some = fingerprints.c.id.in_(ids[start : start + _ROWS_AT_ONCE])
-        for sha256, miniature in connection.execute(
-            select(fingerprints.c.sha256, fingerprints.c.miniature).where(some)
-        ):
-            if correlation(fingerprint.miniature, miniature) >= _LEAST_CORRELATION:
-                yield sha256
+        yield from connection.execute(select(*columns).where(some))
 
 
-def _candidates(dhash: int) -> Select[Any]:
-    """Select every fingerprint within five bits, and some beyond, from the indexes of the bands alone.
+def _candidates(dhash: int, most_bits: int) -> Select[Any]:
+    """Select every fingerprint within so many bits, and some beyond, from the indexes of the bands alone.
 
-    Of five bits in three bands, one band has at most one: it is found under its own value, or under one of those that
-    differ in one bit.
+    Of five bits in three bands, one band has at most one, and of eight, at most two: it is found under its own value,
+    or under one of those that differ in so few bits.
     """
     parts = []
     for number, value in enumerate(_bands(dhash)):
         column = fingerprints.c[f"band{number}"]
-        values = [value, *(value ^ (1 << bit) for bit in range(len(_BANDS[number])))]
+        values = list(_close_by(value, len(_BANDS[number]), most_bits // len(_BANDS)))
         parts.append(select(fingerprints.c.id, fingerprints.c.dhash).where(column.in_(values)))
     found = union_all(*parts).subquery()
     return select(found.c.id, found.c.dhash)
+
+
+def _close_by(value: int, width: int, most_bits: int) -> Iterable[int]:
+    """Give the numbers of so many bits that differ from one of them in at most some."""
+    for count in range(most_bits + 1):
+        for bits in combinations(range(width), count):
+            yield value ^ sum(1 << bit for bit in bits)
 
 
 def _bands(dhash: int) -> list[int]:

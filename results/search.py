@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, func, or_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, case, func, or_, select, true
 
 from results.clock import to_text
 from results.reviews import is_standing
 from results.schema import PREDICTION_COLUMNS, photos, predictions, predictions_history, reviews
+from results.similar import find_similar
 
 SEARCH_COLUMNS = (*PREDICTION_COLUMNS, "verdict", "verdict_class", "reviewer", "reviewed_at")
 VERDICTS = ("confirmed", "corrected", "not_ours", "unusable")
@@ -37,6 +38,7 @@ class Criteria:
         day_to: last day.
         sha256: how the hash begins.
         run: that answered.
+        similar_to: the photo that it looks like, by its number.
     """
 
     filename: str | None = None
@@ -48,6 +50,7 @@ class Criteria:
     day_to: date | None = None
     sha256: str | None = None
     run: int | None = None
+    similar_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Page:
 def find_photos(connection: Connection, criteria: Criteria, size: int, after: list[Any] | None = None) -> Page:
     """Return a page of photos, each with ``SEARCH_COLUMNS``.
 
-    The newest answers come first; names in their order where a name is looked for, verdicts from the newest where one
-    is.
+    The newest answers come first; what looks most like a photo where that is looked for, names in their order where a
+    name is, verdicts from the newest where one is.
 
     Args:
         connection: for reading.
@@ -73,8 +76,9 @@ def find_photos(connection: Connection, criteria: Criteria, size: int, after: li
     Raises:
         ValueError: the key belongs to another search.
     """
-    keys, descending = _order(criteria)
-    query = _query(connection, criteria)
+    similar = find_similar(connection, criteria.similar_to) if criteria.similar_to is not None else None
+    keys, descending = _order(criteria, similar)
+    query = _query(connection, criteria, similar)
     if after is not None:
         query = query.where(_behind(keys, after, descending))
     ordered = query.add_columns(*(key.label(f"key{index}") for index, key in enumerate(keys)))
@@ -111,6 +115,15 @@ def repeats_of(connection: Connection, photo_id: int, most: int = 24) -> list[di
     return photos_by_id(connection, list(connection.execute(numbers).scalars()))
 
 
+def similar_photos(connection: Connection, photo_id: int, most: int) -> list[dict[str, Any]]:
+    """Return the photos that look most like this one, the nearest first; of those with the same bytes, the earliest."""
+    similar = find_similar(connection, photo_id, most)
+    of_bytes = and_(photos.c.sha256.in_(similar), photos.c.status == "classified")
+    earliest = select(photos.c.sha256, func.min(photos.c.id)).where(of_bytes).group_by(photos.c.sha256)
+    numbers = dict(connection.execute(earliest))
+    return photos_by_id(connection, [numbers[sha256] for sha256 in similar if sha256 in numbers])
+
+
 def sha256_of_photo(connection: Connection, photo_id: int) -> str | None:
     """Return the hash of a photo's bytes; None if there is no such photo, or it could never be read."""
     return connection.execute(select(photos.c.sha256).where(photos.c.id == photo_id)).scalar() or None
@@ -131,8 +144,11 @@ def _select() -> Select[Any]:
     )
 
 
-def _order(criteria: Criteria) -> tuple[list[ColumnElement[Any]], bool]:
+def _order(criteria: Criteria, similar: list[str] | None) -> tuple[list[ColumnElement[Any]], bool]:
     """Return what the rows are ordered by, such that an index gives this order, and whether downwards."""
+    if similar:
+        places = {sha256: place for place, sha256 in enumerate(similar)}
+        return [case(places, value=photos.c.sha256), photos.c.id], False
     if criteria.filename:
         return [photos.c.filename, photos.c.id], False
     if criteria.verdict not in (None, "none"):
@@ -152,11 +168,13 @@ def _behind(keys: list[ColumnElement[Any]], after: list[Any], descending: bool) 
     return or_(first[0], and_(keys[0] == after[0], last)) if first else last
 
 
-def _query(connection: Connection, criteria: Criteria) -> Select[Any]:
+def _query(connection: Connection, criteria: Criteria, similar: list[str] | None) -> Select[Any]:
     query = _select()
-    if criteria.filename or criteria.return_id or criteria.sha256:
+    if criteria.filename or criteria.return_id or criteria.sha256 or similar is not None:
         query = query.join(photos, photos.c.id == _answer.photo_id)
     filters: list[ColumnElement[bool]] = []
+    if similar is not None:
+        filters.append(photos.c.sha256.in_(similar))
     if criteria.filename:
         filters.append(_like(connection, photos.c.filename, criteria.filename))
     if criteria.sha256:

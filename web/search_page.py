@@ -37,6 +37,7 @@ def read_criteria(
     day_to: _Text = "",
     sha256: _Text = "",
     run: _Text = "",
+    similar_to: _Text = "",
 ) -> Criteria:
     """Read the form; an empty field does not matter.
 
@@ -56,6 +57,7 @@ def read_criteria(
             date.fromisoformat(day_to) if day_to else None,
             sha256.strip().lower() or None,
             int(run) if run else None,
+            int(similar_to) if similar_to else None,
         )
     except (ValueError, OverflowError) as error:
         raise WebError(422, "invalid_request", f"The search cannot be read: {error}.") from error

@@ -107,7 +107,7 @@ class TestLookup:
     def test_reads_indexes_and_no_table(self, tmp_path: Path) -> None:
         database = Database(str(tmp_path / "results.db"))
         with database.reading() as connection:
-            query = str(_candidates(7).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            query = str(_candidates(7, 5).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
         database.close()
         steps = [step for step in plan if step.startswith(("SCAN fingerprints", "SEARCH fingerprints"))]
