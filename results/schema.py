@@ -22,6 +22,8 @@ from sqlalchemy import (
     table,
 )
 
+STORABLE_TEXT = r"^[^\x00]*$"  # a pattern; PostgreSQL refuses text with a zero in it
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

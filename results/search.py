@@ -120,7 +120,7 @@ def similar_photos(connection: Connection, photo_id: int, most: int) -> list[dic
     similar = find_similar(connection, photo_id, most)
     of_bytes = and_(photos.c.sha256.in_(similar), photos.c.status == "classified")
     earliest = select(photos.c.sha256, func.min(photos.c.id)).where(of_bytes).group_by(photos.c.sha256)
-    numbers = dict(connection.execute(earliest))
+    numbers = dict(connection.execute(earliest).all())
     return photos_by_id(connection, [numbers[sha256] for sha256 in similar if sha256 in numbers])
 
 
@@ -162,7 +162,8 @@ def _order(criteria: Criteria, similar: list[str] | None) -> tuple[list[ColumnEl
 
 
 def _behind(keys: list[ColumnElement[Any]], after: list[Any], descending: bool) -> ColumnElement[bool]:
-    if len(after) != len(keys):
+    types = [key.type.python_type for key in keys]
+    if len(after) != len(keys) or not all(map(isinstance, after, types)):
         raise ValueError("this page belongs to another search")
     *first, last = [key < value if descending else key > value for key, value in zip(keys, after, strict=True)]
     return or_(first[0], and_(keys[0] == after[0], last)) if first else last
@@ -200,7 +201,7 @@ def _query(connection: Connection, criteria: Criteria, similar: list[str] | None
 def _days(criteria: Criteria) -> Iterator[ColumnElement[bool]]:
     if criteria.day_from is not None:
         yield _answer.timestamp >= _midnight(criteria.day_from)
-    if criteria.day_to is not None:
+    if criteria.day_to is not None and criteria.day_to < date.max:
         yield _answer.timestamp < _midnight(criteria.day_to + timedelta(days=1))
 
 

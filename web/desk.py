@@ -11,6 +11,7 @@ from starlette.responses import Response
 from results import review_queue, reviews
 from results.database import Database
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
+from results.schema import STORABLE_TEXT
 from results.search import photos_by_id
 from web.errors import WebError
 from web.identity import Person, demand, demand_csrf_header
@@ -29,7 +30,7 @@ Reviewer = Annotated[Person, Depends(demand("reviewer"))]
 Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="drawn by the browser tab")]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Kind = Literal["mismatch", "repeat", "unsure"]
-Category = Annotated[str, Field(max_length=100)]
+Category = Annotated[str, Field(max_length=100, pattern=STORABLE_TEXT)]
 
 
 class Claim(BaseModel):

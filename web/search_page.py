@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import Response, StreamingResponse
 
 from results.database import Database
+from results.schema import STORABLE_TEXT
 from results.search import SEARCH_COLUMNS, VERDICTS, Criteria, all_photos, find_photos
 from results.spreadsheet import BYTE_ORDER_MARK, without_formula
 from web.errors import WebError
@@ -23,8 +24,9 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(demand("viewer
 
 _PAGE = 50
 _ROWS_AT_ONCE = 1_000
-_Key = TypeAdapter(list[str | int])
-_Text = Annotated[str, Query(max_length=300)]
+_LARGEST_ID = 2**63 - 1  # that a column holds
+_Text = Annotated[str, Query(max_length=300, pattern=STORABLE_TEXT)]
+_Key = TypeAdapter(list[Annotated[str, Field(pattern=STORABLE_TEXT)] | Annotated[int, Field(ge=0, le=_LARGEST_ID)]])
 
 
 def read_criteria(
@@ -56,8 +58,8 @@ def read_criteria(
             date.fromisoformat(day_from) if day_from else None,
             date.fromisoformat(day_to) if day_to else None,
             sha256.strip().lower() or None,
-            int(run) if run else None,
-            int(similar_to) if similar_to else None,
+            _number(run),
+            _number(similar_to),
         )
     except (ValueError, OverflowError) as error:
         raise WebError(422, "invalid_request", f"The search cannot be read: {error}.") from error
@@ -120,6 +122,13 @@ def csv_answer(filename: str, columns: tuple[str, ...], rows: Iterator[list[Any]
 
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _number(text: str) -> int | None:
+    number = int(text) if text else None
+    if number is not None and abs(number) > _LARGEST_ID:
+        raise ValueError(f"{text} is no number of a run or a photo")
+    return number
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

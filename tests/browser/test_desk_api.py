@@ -1,15 +1,29 @@
-"""What the desk's own pages ask for: claims, verdicts, undo, pictures, lists."""
+"""What the desk's own pages ask for: claims, verdicts, undo, pictures, lists; in both kinds of database."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from results.repeats import Fingerprint
 from tests.browser.conftest import RunningDesk, Session
+from tests.browser.seeded_results import Drawn, fill, unsure
+from tests.postgresql import PostgreSQL
 
 TAB, OTHER_TAB = "tab-00000001", "tab-00000002"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request: pytest.FixtureRequest, start_desk: Callable[..., RunningDesk]) -> RunningDesk:
+    """A desk without accounts, once on each kind of database."""
+    if request.param == "sqlite":
+        return start_desk()
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return start_desk(results_db=server.new_database())
 
 
 def claim(session: Session, count: int = 3, tab: str = TAB, **more: Any) -> dict[str, Any]:
@@ -57,6 +71,30 @@ def test_two_tabs_share_the_work_and_the_second_verdict_is_refused(desk: Running
     assert desk.rows("SELECT count(*) FROM reviews") == [(1,)]
     held = [p["id"] for p in mine["photos"]]
     assert claim(session, 0, held=held)["lost"] == [photo["id"]]
+
+
+def test_whoever_asks_at_the_same_moment_gets_other_photos(desk: RunningDesk) -> None:
+    desk.add_night(24)
+    sessions = [desk.session() for _ in range(8)]
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        asked = [pool.submit(claim, session, 3, f"tab-{n:08}") for n, session in enumerate(sessions)]
+        given = [photo["id"] for answer in asked for photo in answer.result()["photos"]]
+    assert sorted(given) == [number for (number,) in desk.rows("SELECT photo_id FROM review_queue ORDER BY 1")]
+
+
+def test_of_verdicts_at_the_same_moment_one_stands_and_the_rest_are_refused(desk: RunningDesk) -> None:
+    desk.add_night(1)
+    session = desk.session()
+    (photo,) = claim(session)["photos"]
+    others = [desk.session() for _ in range(6)]
+    with ThreadPoolExecutor(len(others)) as pool:
+        answers = list(pool.map(lambda other: verdict(other, photo, category="Belts"), others))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    review = next(answer.json()["review_id"] for answer in answers if answer.status_code == 200)
+    with ThreadPoolExecutor(len(others)) as pool:
+        undone = list(pool.map(lambda other: other.change(f"/verdicts/{review}/undo", {}).status_code, others))
+    assert sorted(undone) == [200, 409, 409, 409, 409, 409]
+    assert desk.rows("SELECT verdict FROM reviews ORDER BY id") == [("corrected",), ("undone",)]
 
 
 def test_every_verdict_keeps_who_when_from_what_to_what(desk: RunningDesk) -> None:
@@ -149,8 +187,39 @@ def test_every_page_answers(desk: RunningDesk) -> None:
     assert {path: session.page(path).status_code for path in full} == dict.fromkeys(full, 200)
     missing = ["/runs/99", "/photos/99", "/photos/99/picture", "/nowhere"]
     assert {path: session.page(path).status_code for path in missing} == dict.fromkeys(missing, 404)
+    for path in ("/search?run=9223372036854775808", "/search?similar_to=x", "/search?similar_to=-9223372036854775809",
+                 "/search?filename=a%00b", "/search?after=[18446744073709551616]", "/search?after=[%22a%22]",
+                 "/search?filename=a&after=[1,2]", "/review/grid?category=%00"):  # fmt: skip
+        assert session.page(path).status_code == 422, path
+    assert session.page("/search?day_to=9999-12-31").status_code == 200
+    for body in ({"desk": TAB, "count": 1, "category": "\0"}, {"desk": TAB, "count": 1, "held": [2**63]}):
+        assert session.change("/desk/claim", body).status_code == 422
     for path in ("/search?day_from=yesterday", "/search?after=[1]]", "/search?after=%22a%22", "/search?decision=maybe"):
         assert session.page(path).status_code == 422, path
+
+
+def test_similar_photos_are_shown_and_searched(desk: RunningDesk) -> None:
+    own = 0b1111
+    hashes = (own, own ^ 1, own ^ 0b111_1111 << 40, own ^ (2**64 - 1))
+    drawn = [Drawn(name, number) for number, name in enumerate(("belt", "dress", "heel", "jeans"))]
+    looks = [Fingerprint(dhash, bytes(range(192))) for dhash in hashes]
+    night = [(each, unsure(each, 0.5, fingerprint=look)) for each, look in zip(drawn, looks, strict=True)]
+    database = desk.database
+    fill(database, desk.settings.media_dir, night)
+    database.close()
+    numbers = [number for (number,) in desk.rows("SELECT id FROM photos ORDER BY filename")]
+    session = desk.session()
+    listed = csv.DictReader(
+        io.StringIO(session.page(f"/search.csv?similar_to={numbers[0]}").content.decode("utf-8-sig"))
+    )
+    assert [int(row["photo_id"]) for row in listed] == numbers[1:3]
+    same, similar = session.page(f"/photos/{numbers[0]}").text.split("<h2>Similar photos</h2>")
+    assert f'href="/photos/{numbers[1]}"' in same.split("<h2>Looks the same</h2>")[1]
+    assert [number for number in numbers if f'href="/photos/{number}"' in similar] == [numbers[2]]
+    assert f'href="/search?similar_to={numbers[0]}"' in similar
+    found = session.page(f"/search?similar_to={numbers[0]}&sha256={hashlib.sha256(drawn[2].encoded()).hexdigest()[:9]}")
+    assert [number for number in numbers if f'href="/photos/{number}"' in found.text] == [numbers[2]]
+    assert "Similar photos" not in session.page(f"/photos/{numbers[3]}").text
 
 
 def test_lists_go_out_as_csv(desk: RunningDesk) -> None:
