@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from sqlalchemy import Table, insert
 from results import photos, runs
 from results.database import Database
 from results.photos import Classified, PhotoKey
+from results.repeats import MINIATURE_BYTES, Fingerprint, fingerprint_row
 from results.runs import Counts
+from results.schema import fingerprints, predictions_history, review_queue
 from results.schema import photos as photos_table
-from results.schema import predictions_history, review_queue
 from web.app import create_app
 from web.settings import WebSettings
 
@@ -31,6 +33,7 @@ _NIGHT = 20_000  # photos a run
 _ROWS_AT_ONCE = 10_000
 _GROUP = 64  # outcomes a transaction, as the batch client stores them
 _PHOTOS_PER_SECOND = 200  # that the service answers between two transactions, more than most processors let it
+_LOOKS = 2_000
 _CLASSES = tuple(f"Category {number:02}" for number in range(27))
 _PAGE_BOUND_MS, _VERDICT_BOUND_MS = 100.0, 50.0
 
@@ -67,7 +70,7 @@ def _fill(database: Database, rows: int) -> None:
             run = runs.start_run(connection, "/inbox")
             runs.set_versions(connection, run, "1.0.0", "1")
             drawn = [_drawn(draw, number, run) for number in numbers]
-            for table, place in ((photos_table, 0), (predictions_history, 1), (review_queue, 2)):
+            for place, table in enumerate((photos_table, predictions_history, review_queue, fingerprints)):
                 _insert(connection.execute, table, [entry[place] for entry in drawn if entry[place]])
             runs.finish_run(connection, run, "finished", 0, Counts(classified=len(numbers)), None)
 
@@ -77,8 +80,8 @@ def _insert(execute: Callable[..., object], table: Table, rows: list[dict[str, A
         execute(insert(table), rows[start : start + _ROWS_AT_ONCE])
 
 
-def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return the rows of a photo: its record, its answer, and its place in the queue; two in five wait."""
+def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], ...]:
+    """Return a photo's record, its answer, its place in the queue (two in five wait), and what it looks like."""
     confidence, name = round(draw.random(), 6), draw.choice(_CLASSES)
     decision = "review" if confidence < 0.4 else "accept"
     day = f"2026-{1 + run % 12:02}-{1 + run % 28:02}T02:00:00.000Z"
@@ -89,7 +92,10 @@ def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], 
     answer |= {"confidence": confidence, "decision": decision, "top3": _top3(name, confidence), **versions}
     answer["reason"] = "low_confidence" if decision == "review" else None
     waiting = {"photo_id": number + 1, "prediction_id": number + 1, "place": 2 + confidence, "predicted_class": name}
-    return photo, answer, waiting if decision == "review" else {}
+    # Two thousand looks, each with up to three bits changed: every photo has hundreds of neighbours.
+    dhash = random.Random(number % _LOOKS).getrandbits(64) ^ sum(1 << draw.randrange(64) for _ in range(3))
+    look = fingerprint_row(f"{number:064x}", Fingerprint(dhash % (1 << 64), draw.randbytes(MINIATURE_BYTES)))
+    return photo, answer, waiting if decision == "review" else {}, look
 
 
 def _top3(name: str, confidence: float) -> str:
@@ -151,6 +157,9 @@ class _Session(requests.Session):
         assert token is not None, page.text
         self.headers["X-CSRF-Token"] = token[1]
 
+    def show(self, path: str) -> None:
+        self.get(self.url + path, timeout=60).raise_for_status()
+
     def change(self, path: str, body: dict[str, Any]) -> Any:
         answer = self.request("POST", self.url + path, json=body, timeout=60)
         answer.raise_for_status()
@@ -166,9 +175,16 @@ def _measure_pages(session: _Session) -> None:
         "/search?category=Category+07",
         "/search?filename=night+9/1",
     ]
-    pages += ["/search?return_id=R-1234", "/search?day_to=2026-02-01", "/search?verdict=any", "/photos/5", "/figures"]
+    pages += [
+        "/search?return_id=R-1234",
+        "/search?day_to=2026-02-01",
+        "/search?verdict=any",
+        "/photos/5",
+        "/search?similar_to=5",
+        "/figures",
+    ]
     for path in pages:
-        _print(path, [_timed(lambda path=path: session.get(session.url + path, timeout=60)) for _ in range(20)])  # type: ignore[misc]
+        _print(path, [_timed(partial(session.show, path)) for _ in range(20)])
     claim = {"desk": "benchmark-1", "count": 4}
     _print("claim four photos", [_timed(lambda: session.change("/desk/claim", claim)) for _ in range(20)])
     print(f"bound for a first page: {_PAGE_BOUND_MS:.0f} ms")
