@@ -17,7 +17,8 @@ from sqlalchemy import (
     update,
 )
 
-from results.repeats import remove_fingerprints
+from results import review_queue as queue
+from results.repeats import find_earlier, remove_fingerprints
 from results.schema import photos, predictions_history, purged_rows, review_queue, reviews, run_failures
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters
@@ -143,10 +144,23 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
     connection.execute(delete(review_queue).where(review_queue.c.photo_id.in_(ids)))
     answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount
-    # Repeats of a photo outlive it.
+    repeating = select(photos.c.id).where(photos.c.repeat_of.in_(ids), photos.c.id.not_in(ids)).order_by(photos.c.id)
+    outliving = list(connection.execute(repeating).scalars())
     connection.execute(update(photos).where(photos.c.repeat_of.in_(ids)).values(repeat_of=None, repeat_kind=None))
     connection.execute(delete(photos).where(photos.c.id.in_(ids)))
+    _compare_again(connection, outliving)
     return answers, reviews_removed
+
+
+def _compare_again(connection: Connection, numbers: list[int]) -> None:
+    """Let photos whose earlier photo went repeat the next earliest: of three, two may still back two refunds."""
+    for number in numbers:
+        repeat = find_earlier(connection, number)
+        if repeat is not None:
+            values = {"repeat_of": repeat.photo_id, "repeat_kind": repeat.kind}
+            connection.execute(update(photos).where(photos.c.id == number).values(**values))
+    for start in range(0, len(numbers), _GROUP):
+        queue.refresh(connection, numbers[start : start + _GROUP])
 
 
 def _tally(connection: Connection, ids: list[int]) -> None:

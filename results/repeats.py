@@ -44,9 +44,12 @@ class Repeat:
     kind: Literal["exact", "near"]
 
 
-def find_exact(connection: Connection, sha256: str) -> Repeat | None:
-    """Return the earliest photo with these bytes; None if there is none."""
-    earliest = connection.execute(select(func.min(photos.c.id)).where(photos.c.sha256 == sha256)).scalar()
+def find_exact(connection: Connection, sha256: str, before: int | None = None) -> Repeat | None:
+    """Return the earliest photo with these bytes, of those with an id below ``before``; None if there is none."""
+    query = select(func.min(photos.c.id)).where(photos.c.sha256 == sha256)
+    if before is not None:
+        query = query.where(photos.c.id < before)
+    earliest = connection.execute(query).scalar()
     return Repeat(earliest, "exact") if earliest is not None else None
 
 
@@ -76,6 +79,18 @@ def find_near(
         if found is not None:
             earliest = found if earliest is None else min(earliest, found)
     return Repeat(earliest, "near") if earliest is not None else None
+
+
+def find_earlier(connection: Connection, photo_id: int) -> Repeat | None:
+    """Return what a stored photo repeats, as it was decided when it came, of the photos that are still there."""
+    looks_so = photos.outerjoin(fingerprints, fingerprints.c.sha256 == photos.c.sha256)
+    columns = (photos.c.sha256, photos.c.return_id, fingerprints.c.dhash, fingerprints.c.miniature)
+    photo = connection.execute(select(*columns).select_from(looks_so).where(photos.c.id == photo_id)).one()
+    repeat = find_exact(connection, photo.sha256, before=photo_id) if photo.sha256 else None
+    if repeat is not None or photo.dhash is None:
+        return repeat
+    fingerprint = Fingerprint(photo.dhash % (1 << 64), photo.miniature)
+    return find_near(connection, fingerprint, photo.sha256, photo.return_id, before=photo_id)
 
 
 def store_fingerprint(connection: Connection, sha256: str, fingerprint: Fingerprint) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Delete,
     Insert,
+    Select,
     and_,
     bindparam,
     case,
@@ -42,6 +43,8 @@ _PLACE = case(
     (predictions.c.repeat_of.is_not(None), 1 + predictions.c.confidence),
     else_=2 + predictions.c.confidence,
 )
+_COLUMNS = ("photo_id", "prediction_id", "place", "predicted_class")
+_SAME_PLACE = 1e-9
 KINDS = {"mismatch": (0.0, 1.0), "repeat": (1.0, 2.0), "unsure": (2.0, 4.0)}  # from above, to below this place
 
 
@@ -72,7 +75,19 @@ def refresh(connection: Connection, photo_ids: Sequence[int]) -> None:
 def _refreshing(dialect: str) -> tuple[Delete, Insert]:
     """Return what takes photos out and what puts them in; built once, for building takes longer than running."""
     which: BindParameter[Any] = bindparam("photo_ids", expanding=True)
-    wanted = (
+    wanted = _wanted().where(predictions.c.photo_id.in_(which))
+    kept = wanted.with_only_columns(predictions.c.photo_id)
+    new = insert_into(dialect, review_queue).from_select(_COLUMNS, wanted)
+    changed = {name: new.excluded[name] for name in _COLUMNS[1:]}
+    return (
+        delete(review_queue).where(_queue.photo_id.in_(which), _queue.photo_id.not_in(kept)),
+        new.on_conflict_do_update(index_elements=["photo_id"], set_=changed),
+    )
+
+
+def _wanted() -> Select[Any]:
+    """Select ``_COLUMNS`` of every photo that should wait."""
+    return (
         select(
             predictions.c.photo_id,
             predictions_history.c.id.label("prediction_id"),
@@ -82,7 +97,6 @@ def _refreshing(dialect: str) -> tuple[Delete, Insert]:
         .join(predictions_history, _of_current_answer)
         .join(photos, photos.c.id == predictions.c.photo_id)
         .where(
-            predictions.c.photo_id.in_(which),
             or_(
                 predictions.c.decision == "review",
                 predictions.c.mismatch == 1,
@@ -92,14 +106,32 @@ def _refreshing(dialect: str) -> tuple[Delete, Insert]:
             ~has_standing_verdict(predictions.c.photo_id),
         )
     )
-    kept = wanted.with_only_columns(predictions.c.photo_id)
-    columns = ("photo_id", "prediction_id", "place", "predicted_class")
-    new = insert_into(dialect, review_queue).from_select(columns, wanted)
-    changed = {name: new.excluded[name] for name in columns[1:]}
-    return (
-        delete(review_queue).where(_queue.photo_id.in_(which), _queue.photo_id.not_in(kept)),
-        new.on_conflict_do_update(index_elements=["photo_id"], set_=changed),
+
+
+def find_forgotten(connection: Connection, most: int) -> list[tuple[int, bool]]:
+    """Return photos that should wait and do not, or elsewhere than they should, and whether they wait at all."""
+    wanted = _wanted().subquery()
+    differs = or_(
+        _queue.prediction_id != wanted.c.prediction_id,
+        _queue.predicted_class != wanted.c.predicted_class,
+        func.abs(_queue.place - wanted.c.place) > _SAME_PLACE,
     )
+    waits = _queue.photo_id.is_not(None)
+    query = (
+        select(wanted.c.photo_id, waits.label("waits"))
+        .outerjoin(review_queue, _queue.photo_id == wanted.c.photo_id)
+        .where(or_(~waits, differs))
+        .order_by(wanted.c.photo_id)
+        .limit(most)
+    )
+    return [(row.photo_id, bool(row.waits)) for row in connection.execute(query)]
+
+
+def find_needless(connection: Connection, most: int) -> list[int]:
+    """Return photos that wait although nobody needs to look at them."""
+    wanted = _wanted().where(predictions.c.photo_id == _queue.photo_id).correlate(review_queue).exists()
+    query = select(_queue.photo_id).where(~wanted).order_by(_queue.photo_id).limit(most)
+    return list(connection.execute(query).scalars())
 
 
 def claim(

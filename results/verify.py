@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, func, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
+from results import review_queue
 from results.schema import metadata, photos, predictions_history, purged_rows, reviews, run_failures, runs
 
 _MOST_LISTED = 100  # problems of a kind; who has more needs a backup, not a longer list
@@ -24,7 +25,8 @@ class Problem:
         kind: ``integrity`` (the engine's own checks), ``orphan`` (a row whose owner is missing or another),
             ``accounting`` (a run's counts and its rows disagree), ``no_prediction``, ``no_reason`` (a photo record
             says that it was classified, or failed, and nothing says how), ``repeat`` (a photo that says it repeats
-            another does not, a copied answer is nobody's), ``top3``.
+            another does not, a copied answer is nobody's), ``queue`` (a photo waits for a person and need not, or does
+            not wait where it should), ``top3``.
         message: what and where.
     """
 
@@ -46,6 +48,7 @@ def verify(connection: Connection) -> list[Problem]:
         "no_prediction": _without_prediction(connection),
         "no_reason": _without_reason(connection),
         "repeat": itertools.chain(_repeats(connection), _reused(connection)),
+        "queue": _queue(connection),
         "top3": _contradicting_top3(connection),
     }
     return [problem for kind, messages in checks.items() for problem in _listed(kind, messages)]
@@ -201,6 +204,15 @@ def _reused(connection: Connection) -> Iterator[str]:
     )
     for number, filename in connection.execute(query.order_by(copy.c.id).limit(_MOST_LISTED + 1)):
         yield f"prediction {number} ({filename}) is marked as reused, but no photo with these bytes was answered so"
+
+
+def _queue(connection: Connection) -> Iterator[str]:
+    """Compare the review queue with what it is drawn from."""
+    for photo, waits in review_queue.find_forgotten(connection, _MOST_LISTED + 1):
+        should = "waits, but not at its place" if waits else "does not wait, but should"
+        yield f"photo {photo} {should}"
+    for photo in review_queue.find_needless(connection, _MOST_LISTED + 1):
+        yield f"photo {photo} waits, but should not"
 
 
 def _contradicting_top3(connection: Connection) -> Iterator[str]:

@@ -10,9 +10,12 @@ from sqlalchemy import select
 from results import runs
 from results.database import Database
 from results.purge import Purged, parse_age, purge_older_than, purge_return, unreferenced
+from results.repeats import Fingerprint
 from results.schema import photos as photos_table
 from results.schema import reviews
-from tests.unit.stored_nights import OLD, answer, failure, filenames, make_old, night, older, review, rows
+from results.verify import verify
+from tests.unit.stored_nights import OLD, answer, failure, filenames, make_old, night, older, photo_id, review, rows
+from tests.unit.test_review_queue import waiting
 
 
 class TestAge:
@@ -71,12 +74,35 @@ class TestPurge:
 
     def test_repeats_outlive_the_photo_and_keep_its_picture(self, database: Database) -> None:
         night(database, answer("first.jpg", "aa"), answer("again.jpg", "aa"), answer("third.jpg", "aa"))
+        assert waiting(database) == ["again.jpg", "third.jpg"]
         make_old(database, "first.jpg")
         assert older(database) == Purged(1, 1, 0, ())
         with database.reading() as connection:
-            assert connection.execute(select(photos_table.c.repeat_of)).scalars().all() == [None, None]
+            again = photo_id(connection, "again.jpg")
+            rows = connection.execute(select(photos_table.c.repeat_of, photos_table.c.repeat_kind)).all()
+        assert set(rows) == {(None, None), (again, "exact")}  # two are left, which may still back two refunds
+        assert waiting(database) == ["third.jpg"]
+        with database.reading() as connection:
+            assert verify(connection) == []
         make_old(database, "again.jpg", "third.jpg")
         assert older(database) == Purged(2, 2, 0, ("aa" * 32,))
+
+    def test_a_near_repeat_outlives_the_photo_and_is_compared_again(self, database: Database) -> None:
+        """Four files of one picture in three returns; the two of one return do not repeat each other."""
+        seen = Fingerprint(1 << 63, bytes(range(192)))
+        returns = {"first.jpg": "R-1", "again.jpg": "R-2", "twin.jpg": "R-2", "third.jpg": "R-3"}
+        for place, (name, return_id) in enumerate(returns.items(), start=16):
+            night(database, replace(answer(name, f"{place}", return_id), fingerprint=seen))
+        assert waiting(database) == ["again.jpg", "twin.jpg", "third.jpg"]
+        with database.writing() as connection:
+            assert purge_return(connection, "R-1").photos == 1
+        assert waiting(database) == ["third.jpg"]
+        with database.reading() as connection:
+            again, third = photo_id(connection, "again.jpg"), photo_id(connection, "third.jpg")
+            pointing = select(photos_table.c.id, photos_table.c.repeat_of, photos_table.c.repeat_kind)
+            rows = connection.execute(pointing.where(photos_table.c.repeat_of.is_not(None))).all()
+            assert rows == [(third, again, "near")]
+            assert verify(connection) == []
 
     def test_a_review_that_undid_a_purged_one_stays(self, database: Database) -> None:
         night(database, answer("old.jpg", "aa"), answer("new.jpg", "bb"))

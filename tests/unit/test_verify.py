@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 from results import photos, runs
 from results.database import Database
 from results.purge import Purged, purge_return
-from results.schema import predictions_history, reviews, run_failures
+from results.review_queue import refresh
+from results.schema import predictions_history, review_queue, reviews, run_failures
 from results.verify import Problem, verify
 from tests.postgresql import PostgreSQL
 from tests.unit.stored_nights import answer, failure, filenames, make_old, night, older, photo_id, review, rows
@@ -116,6 +117,29 @@ class TestContradictions:
             connection.execute(run_failures.delete().where(run_failures.c.photo_id == c))
         messages = [problem.message for problem in problems(database) if problem.kind == "no_reason"]
         assert messages[1:] == [f"photo {c} (c.txt) failed, but no run lists it among its failures"]
+
+    def test_the_review_queue_against_what_it_is_drawn_from(self, database: Database) -> None:
+        unsure = [replace(answer(f"{name}.jpg", name), decision="review") for name in ("aa", "bb", "cc", "ee")]
+        night(database, *unsure, answer("dd.jpg", "dd"), answer("ff.jpg", "ee", "R-1"))
+        assert problems(database) == []
+        queue = review_queue.c
+        with database.writing() as connection:
+            a, b, c, d, e, f = (photo_id(connection, f"{name}.jpg") for name in ("aa", "bb", "cc", "dd", "ee", "ff"))
+            of_another = {
+                "prediction_id": connection.execute(select(queue.prediction_id).where(queue.photo_id == f)).scalar_one()
+            }
+            connection.execute(review_queue.delete().where(queue.photo_id == a))
+            connection.execute(review_queue.update().where(queue.photo_id == b).values(place=0.5))
+            connection.execute(review_queue.update().where(queue.photo_id == c).values(predicted_class="Belts"))
+            connection.execute(review_queue.update().where(queue.photo_id == e).values(**of_another))
+            values = {"photo_id": d, "place": 2.5, "predicted_class": "Socks", **of_another}
+            connection.execute(review_queue.insert().values(**values))
+        said = [f"photo {a} does not wait, but should"]
+        said += [f"photo {number} waits, but not at its place" for number in (b, c, e)]
+        assert problems(database) == [Problem("queue", text) for text in [*said, f"photo {d} waits, but should not"]]
+        with database.writing() as connection:
+            refresh(connection, [a, b, c, d, e, f])
+        assert problems(database) == []
 
     @pytest.mark.parametrize(
         "top3",
