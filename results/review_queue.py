@@ -5,7 +5,7 @@ with a thousand photos stored and with a million. Whoever changes what a photo's
 the manifest, a verdict) calls :func:`refresh` in the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     update,
 )
 
@@ -196,6 +197,19 @@ def waiting_categories(connection: Connection, most: int) -> list[tuple[str, int
         if name is not None:
             rows.append((name, count_waiting(connection, most, name)))
     return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+def in_order(connection: Connection, size: int, kind: str | None = None) -> Iterator[list[int]]:
+    """Yield the photos that wait in their order, claimed ones too, so many at a time."""
+    behind: ColumnElement[bool] = true()
+    while True:
+        query = select(_queue.place, _queue.photo_id).where(behind, *_filters(None, kind))
+        rows = connection.execute(query.order_by(_queue.place, _queue.photo_id).limit(size)).all()
+        if not rows:
+            return
+        yield [row.photo_id for row in rows]
+        place, photo_id = rows[-1]
+        behind = or_(_queue.place > place, and_(_queue.place == place, _queue.photo_id > photo_id))
 
 
 def _filters(predicted_class: str | None, kind: str | None) -> list[ColumnElement[bool]]:

@@ -93,8 +93,8 @@ def last_started(connection: Connection) -> str | None:
     return connection.execute(select(func.max(runs.c.started_at))).scalar()
 
 
-def list_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the newest runs, newest first."""
+def list_runs(connection: Connection, limit: int | None) -> list[dict[str, Any]]:
+    """Return the newest runs, or all, newest first."""
     query = select(runs).order_by(runs.c.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
 

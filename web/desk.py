@@ -1,6 +1,7 @@
 """The review desk: what waits for a person, given out so that no two people get the same photo."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -12,18 +13,20 @@ from results import review_queue, reviews
 from results.database import Database
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import STORABLE_TEXT
-from results.search import photos_by_id
+from results.search import SEARCH_COLUMNS, photos_by_id
 from web.errors import WebError
 from web.identity import Person, demand, demand_csrf_header
 from web.pages import render
 from web.pictures import PhotoId
 from web.predict import errors
+from web.search_page import csv_answer
 
 router = APIRouter()
 
 MOST_COUNTED = 10_000
 _MOST_OF_A_CATEGORY = 200  # counted; a few screens full, more would tell nobody more
 _GRID_SIZE = 24
+_ROWS_AT_ONCE = 1_000
 _CHANGES = [Depends(demand_csrf_header)]
 
 Reviewer = Annotated[Person, Depends(demand("reviewer"))]
@@ -76,6 +79,19 @@ def review_page(
 ) -> Response:
     """Show the desk; its script fetches the photos."""
     return render(request, "review.html", {**_shown(request), "kind": kind})
+
+
+@router.get("/review.csv", include_in_schema=False)
+def queue_csv(request: Request, _: Annotated[Person, Depends(demand("viewer"))], kind: Kind | None = None) -> Response:
+    """Send all that waits, in its order, as CSV."""
+    database = _database(request)
+
+    def rows() -> Iterator[list[Any]]:
+        with database.reading() as connection:
+            for photo_ids in review_queue.in_order(connection, _ROWS_AT_ONCE, kind):
+                yield from ([row[name] for name in SEARCH_COLUMNS] for row in photos_by_id(connection, photo_ids))
+
+    return csv_answer("waiting.csv", SEARCH_COLUMNS, rows())
 
 
 @router.get("/review/grid", include_in_schema=False)

@@ -13,11 +13,14 @@ from web.identity import demand
 from web.intervals import wilson
 from web.pages import render
 from web.plots import area_plot, line_plot
+from web.search_page import csv_answer
 
 router = APIRouter(include_in_schema=False)
 
 _RUNS = 60
 _CATEGORIES_DRAWN = 8  # the largest; the rest are one band
+_OF_WHICH = ("spot checks", "all verdicts")
+_COLUMNS = ("of", "category", "reviewed", "overruled", "accuracy", "low", "high")
 
 
 class CountedRuns:
@@ -59,6 +62,16 @@ def figures_page(request: Request, _: Annotated[object, Depends(demand("viewer")
         "overruled_total": _with_interval(_total(overruled)) if overruled else None,
     }
     return render(request, "figures.html", context)
+
+
+@router.get("/figures.csv")
+def figures_csv(request: Request, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+    """Send how often people overrule the model as CSV, for the spot checks and for all verdicts."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        judged = {name: figures.judged(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
+    rows = [{"of": name, **_with_interval(row)} for name, listed in judged.items() for row in listed]
+    return csv_answer("figures.csv", _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
 def _share(some: list[int], run: list[dict[str, Any]]) -> float:

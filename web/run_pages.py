@@ -21,6 +21,10 @@ RunId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 _RUNS = 60
 _FAILURES = 200
 _ROWS_AT_ONCE = 1_000
+_COLUMNS = (
+    *("id", "started_at", "finished_at", "seconds", "speed", "status", "exit_code", "message", "source", "shard"),
+    *("found", "classified", "known", "failed", "left", "model_version", "contract_version"),
+)
 
 
 @router.get("/runs")
@@ -30,6 +34,15 @@ def runs_page(request: Request) -> Response:
     with database.reading() as connection:
         listed = [_with_speed(run) for run in runs.list_runs(connection, _RUNS)]
     return render(request, "runs.html", {"runs": listed, "most": _RUNS})
+
+
+@router.get("/runs.csv")
+def runs_csv(request: Request) -> Response:
+    """Send all runs as CSV."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        listed = [_with_speed(run) for run in runs.list_runs(connection, None)]
+    return csv_answer("runs.csv", _COLUMNS, ([run[name] for name in _COLUMNS] for run in listed))
 
 
 @router.get("/runs/{run_id}")

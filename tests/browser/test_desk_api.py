@@ -237,6 +237,38 @@ def test_lists_go_out_as_csv(desk: RunningDesk) -> None:
     } == {"Belts"}
 
 
+def table(session: Session, path: str) -> list[dict[str, str]]:
+    answer = session.page(path)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8", path
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+
+def test_what_waits_goes_out_in_its_order(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.desk._ROWS_AT_ONCE", 3)
+    desk.add_night(8)
+    session = desk.session()
+    photos = claim(session, 8)["photos"]  # claimed, and listed all the same
+    assert [row["photo_id"] for row in table(session, "/review.csv")] == [str(photo["id"]) for photo in photos]
+    repeats = [str(photo["id"]) for photo in photos if photo["repeat_of"] is not None and not photo["mismatch"]]
+    assert [row["photo_id"] for row in table(session, "/review.csv?kind=repeat")] == repeats != []
+    assert verdict(session, photos[0]).status_code == 200
+    assert [row["photo_id"] for row in table(session, "/review.csv")] == [str(photo["id"]) for photo in photos[1:]]
+
+
+def test_runs_and_figures_go_out_as_csv(desk: RunningDesk) -> None:
+    runs = [desk.add_night(count) for count in (3, 2)]
+    session = desk.session()
+    listed = table(session, "/runs.csv")
+    assert [(row["id"], row["found"], row["status"]) for row in listed] == [
+        (str(runs[1]), "2", "finished"),
+        (str(runs[0]), "3", "finished"),
+    ]
+    assert table(session, "/figures.csv") == []
+    verdict(session, claim(session, 1)["photos"][0], category="Wallets")
+    (row,) = table(session, "/figures.csv")
+    assert (row["of"], row["reviewed"], row["overruled"], float(row["accuracy"])) == ("all verdicts", "1", "1", 0.0)
+
+
 def test_figures_quote_the_spot_checks(desk: RunningDesk, start_desk: Callable[..., RunningDesk]) -> None:
     desk.add_night(12)
     session = desk.session()

@@ -24,7 +24,7 @@ def guarded(start_desk: Callable[..., RunningDesk]) -> RunningDesk:
 
 
 PAGES = ["/review", "/review/grid", "/upload", "/runs", "/runs/1", "/figures", "/search", "/search.csv", "/photos/1"]
-PAGES += ["/photos/1/picture", "/photos/1/thumbnail", "/runs/1/photos.csv"]
+PAGES += ["/review.csv", "/runs.csv", "/figures.csv", "/photos/1/picture", "/photos/1/thumbnail", "/runs/1/photos.csv"]
 CHANGES = {
     "/desk/claim": {"desk": "tab-00000001", "count": 1},
     "/desk/release": {"desk": "tab-00000001"},
