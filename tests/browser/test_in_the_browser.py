@@ -2,14 +2,16 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from results.repeats import Fingerprint
 from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
+from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.conftest import ROOT
 from tests.drawn_photos import SAMPLES
 
@@ -241,6 +243,25 @@ def test_a_dropped_photo_is_classified(desk: RunningDesk, viewer: Viewer) -> Non
     assert desk.stub.photos == [photo]
 
 
+PASTE = """(photos) => {
+  const transfer = new DataTransfer();
+  for (const [name, content] of photos) {
+    const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  }
+  document.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: transfer }));
+}"""
+
+
+def test_pasted_photos_are_classified_each_on_its_own(desk: RunningDesk, viewer: Viewer) -> None:
+    photos = {name: (SAMPLES / f"{name}.jpg").read_bytes() for name in ("socks", "belt", "heel", "watch", "dress")}
+    page = viewer.page()
+    page.goto(f"{desk.url}/upload")
+    page.evaluate(PASTE, [[name, base64.b64encode(photo).decode()] for name, photo in photos.items()])
+    expect(page.locator(".answer .tag")).to_have_count(5)
+    assert sorted(desk.stub.photos) == sorted(photos.values())
+
+
 def test_an_upload_that_is_no_photo_says_why(desk: RunningDesk, viewer: Viewer) -> None:
     desk.stub.answer = lambda body, attempt: (415, {"error": {"code": "unsupported_format", "message": "No photo."}})
     page = viewer.page()
@@ -248,6 +269,24 @@ def test_an_upload_that_is_no_photo_says_why(desk: RunningDesk, viewer: Viewer) 
     page.set_input_files("#files", {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"notes"})
     expect(page.locator(".answer [role=alert]")).to_have_text("No photo.")
     viewer.complaints = [text for text in viewer.complaints if "415" not in text]  # the answer itself
+
+
+def test_similar_photos_are_one_click_away(desk: RunningDesk, viewer: Viewer) -> None:
+    look = Fingerprint(5, bytes(range(192)))
+    drawn = [Drawn(name, number) for number, name in enumerate(("belt", "watch"))]
+    alike = replace(look, dhash=look.dhash ^ 0b111_1111 << 30)
+    answers = [unsure(each, 0.5, fingerprint=seen) for each, seen in zip(drawn, (look, alike), strict=True)]
+    database = desk.database
+    fill(database, desk.settings.media_dir, list(zip(drawn, answers, strict=True)))
+    database.close()
+    page = viewer.page()
+    page.goto(f"{desk.url}/photos/1")
+    expect(page.get_by_role("heading", name="Similar photos")).to_be_visible()
+    viewer.keep(page, "similar")
+    page.click("text=All of them")
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator(".card .name")).to_have_text("2026-11-22/watch-001.jpg")
+    expect(page.get_by_label("Looks like photo")).to_have_value("1")
 
 
 def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) -> None:
