@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Annotated
@@ -11,12 +12,14 @@ import typer
 from rich.console import Console
 
 from batch_client import logs, results_commands
+from batch_client.answers import Trouble
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.disposal import Processed
 from batch_client.execution import run_once
 from batch_client.exit_codes import ExitCode
 from batch_client.run import Resend
 from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
+from batch_client.service import Service
 from batch_client.settings import BatchSettings
 from batch_client.summary import print_summary
 from results import runs
@@ -90,6 +93,20 @@ def schedule(
     with open_results(settings):  # a wrong setting is told now, not at 2 AM
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
     run_forever(plan, once, last_started, stopped)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Say whether a run could begin: results that open and a model that answers; exit 0 if so, else the run's code."""
+    settings = read_settings()
+    with open_results(settings):
+        service = Service(str(settings.torchserve_url), settings.torchserve_token_file, connections=1)
+        with closing(service):
+            model = service.describe()
+    if isinstance(model, Trouble):
+        fail(ExitCode.SERVICE_AWAY, f"the service at {settings.torchserve_url} is away: {model.message}")
+    version = {"model_version": model.model_version, "contract_version": model.contract_version}
+    typer.echo(json.dumps(version) if as_json else f"ready: results open, model {model.model_version} answers")
 
 
 app.command("runs")(results_commands.list_runs)

@@ -3,9 +3,10 @@
 import json
 from typing import Annotated
 
+import requests
 import typer
 
-from serving import control, logs
+from serving import control, logs, probe
 from serving.engine import AddressTakenError
 from serving.java import NoJavaError
 from serving.probe import read_engine_key, read_key
@@ -76,6 +77,24 @@ def token(
     if key is None:
         raise SystemExit("serving: no service is running. Start it with `make serve`.")
     typer.echo(key)
+
+
+@app.command()
+def manage(
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT or DELETE.")],
+    path: Annotated[str, typer.Argument(help="Such as /models/refund_classifier/2.0.0/set-default.")],
+) -> None:
+    """Ask the management API, where no curl is; print its answer, and exit 1 if it refused."""
+    settings = _settings()
+    key = read_engine_key(settings.state, "management")
+    if key is None:
+        raise SystemExit("serving: no service is running, or it belongs to another user.")
+    try:
+        answer = probe.manage(settings.management, key, method, path)
+    except requests.RequestException as error:
+        raise SystemExit(f"serving: the management API does not answer: {error}") from error
+    typer.echo(answer.text.rstrip())
+    raise SystemExit(0 if answer.ok else 1)
 
 
 def _settings() -> ServingSettings:

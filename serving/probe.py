@@ -52,6 +52,18 @@ def has_ready_worker(management: str, key: str) -> bool:
             return False
 
 
+def manage(management: str, key: str, method: str, path: str) -> requests.Response:
+    """Ask the management API; how long it takes is the engine's to say, for a model that is registered must load.
+
+    Raises:
+        requests.RequestException: there is no answer.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        headers = {"Authorization": f"Bearer {key}"}
+        return session.request(method, f"{management}{path}", headers=headers, timeout=(_TIMEOUT[0], None))
+
+
 def read_key(path: Path) -> str | None:
     """Read a client's key; None while there is none."""
     try:

@@ -23,6 +23,7 @@ class ServingSettings:
         store: folder with the model archives.
         state: folder of this instance: its keys, who runs it. Two instances need two.
         log_folder: folder of its log, likewise.
+        token_file: the file with the inference key, for clients; the management key never leaves ``state``.
         inference: base URL of the inference API.
         management: base URL of the management API.
         metrics: base URL of the metrics.
@@ -37,6 +38,7 @@ class ServingSettings:
     store: Path
     state: Path
     log_folder: Path
+    token_file: Path
     inference: str
     management: str
     metrics: str
@@ -50,11 +52,6 @@ class ServingSettings:
     def archive(self) -> Path:
         """The archive that is loaded at start."""
         return self.store / f"{MODEL_NAME}.mar"
-
-    @property
-    def token_file(self) -> Path:
-        """The file with the inference key, for clients; the management key never leaves ``state``."""
-        return self.state / "inference.key"
 
     @property
     def log_file(self) -> Path:
@@ -104,10 +101,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
     timeout = environment.get("SERVING_STARTUP_TIMEOUT", "120")
     if not timeout.isdecimal():
         raise ValueError(f"SERVING_STARTUP_TIMEOUT must be a number of seconds, found {timeout!r}")
+    state = Path(environment.get("SERVING_STATE", ".serving")).resolve()
     return ServingSettings(
         config=config,
         store=Path(environment.get("MODEL_STORE", "model_store")).resolve(),
-        state=Path(environment.get("SERVING_STATE", ".serving")).resolve(),
+        state=state,
+        token_file=Path(environment.get("SERVING_KEY_FILE", state / "inference.key")).resolve(),
         log_folder=Path(environment.get("LOG_DIR", "logs")).resolve(),
         inference=_reachable(values["inference_address"]),
         management=values["management_address"],

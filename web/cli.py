@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import requests
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from web.accounts import Accounts, AccountsError
 from web.app import create_app
 from web.settings import Role, WebSettings
 from web.training_export import export_training as write_training_folder
+
+_STATUS_SECONDS = 10
 
 app = typer.Typer(
     add_completion=False,
@@ -41,6 +44,22 @@ def serve() -> None:
         log_level="info",
         timeout_graceful_shutdown=10,
     )
+
+
+@app.command()
+def status() -> None:
+    """Say whether the desk on WEB_PORT answers and reaches the model; exit 0 if so, 1 if not."""
+    settings = _settings()
+    host = "127.0.0.1" if settings.web_host in ("0.0.0.0", "::") else settings.web_host  # noqa: S104  (compared)
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy for the outside world must not get what stays on this machine
+        try:
+            health = session.get(f"http://{host}:{settings.web_port}/", timeout=_STATUS_SECONDS).json()
+        except (requests.RequestException, ValueError) as error:
+            typer.echo(f"web: the desk does not answer: {error}", err=True)
+            raise SystemExit(1) from error
+    typer.echo(f"desk: ready\nservice: {health['service']}")
+    raise SystemExit(0 if health["service"] == "ready" else 1)
 
 
 @app.command("add-user")
