@@ -26,8 +26,8 @@ FROM builder AS batch-build
 # Names of further files of requirements/, such as "postgresql sources-s3".
 ARG EXTRAS=""
 RUN set -e; for name in batch $EXTRAS; do pip install -r requirements/$name.txt -c requirements/constraints.txt; done
-COPY deploy/slim-packages.sh /usr/local/bin/
-RUN pip uninstall -y pip setuptools && cd $PACKAGES && slim-packages.sh
+COPY deploy/slim-packages.sh /
+RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
 RUN printf '%s\n' '#!/opt/venv/bin/python3' 'from batch_client.cli import app' 'app()' > /opt/venv/bin/batch-client \
     && chmod 755 /opt/venv/bin/batch-client
 COPY results/ results/
@@ -47,8 +47,8 @@ CMD ["batch-client", "schedule"]
 FROM builder AS web-build
 ARG EXTRAS=""
 RUN set -e; for name in web $EXTRAS; do pip install -r requirements/$name.txt -c requirements/constraints.txt; done
-COPY deploy/slim-packages.sh /usr/local/bin/
-RUN pip uninstall -y pip setuptools && cd $PACKAGES && slim-packages.sh
+COPY deploy/slim-packages.sh /
+RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
 COPY results/ results/
 COPY web/ web/
 RUN python3 -m compileall -q .
@@ -83,8 +83,8 @@ RUN python3 -m export build && cd model_store && ln -s /models/candidate.mar can
 
 # What serving loads of it.
 FROM server-packages AS server-build
-COPY deploy/slim-packages.sh /usr/local/bin/
-RUN pip uninstall -y pip setuptools sympy mpmath networkx torch-model-archiver && cd $PACKAGES && slim-packages.sh \
+COPY deploy/slim-packages.sh /
+RUN pip uninstall -y pip setuptools sympy mpmath networkx torch-model-archiver && cd $PACKAGES && sh /slim-packages.sh \
     && python3 -c "import ts.model_service_worker, openvino, pillow_heif, simplejpeg, torch.nn.utils.fusion, safetensors.torch"
 COPY serving/ serving/
 RUN python3 -m compileall -q serving

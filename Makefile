@@ -33,9 +33,10 @@ token: ## print the inference token of the running service (use: make -s token)
 	@$(BIN)/python -m serving token
 
 test: .venv/.dev $(ARCHIVE) ## the tests: unit, handler, archive, serving, docs, browser
-	$(BIN)/python -m pytest --durations=20 --ignore=tests/load
+	$(BIN)/python -m pytest --durations=20 --ignore=tests/container --ignore=tests/load
 
-test-all: test ## all tests: those of `make test`, and load
+test-all: test ## all tests: those of `make test`, then container and load
+	$(BIN)/python -m pytest --durations=10 tests/container
 	$(BIN)/python -m pytest tests/load
 
 check: .venv/.dev ## lint and types
