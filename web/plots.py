@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
 _LABELS = 6
 
 
