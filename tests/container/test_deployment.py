@@ -105,7 +105,7 @@ def test_only_the_inference_key_leaves_the_server(deployment: Deployment, servic
 
 def test_management_and_metrics_answer_inside_the_server_alone(deployment: Deployment) -> None:
     program = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)"
-    assert "2.1.0" in deployment.run(
+    assert "2.0.0" in deployment.run(
         "server", "python3", "-m", "serving", "manage", "GET", "/models/refund_classifier/all"
     )
     deployment.run("batch", "python3", "-c", program, "server", "8080")

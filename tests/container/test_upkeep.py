@@ -17,7 +17,7 @@ from tests.container.deployment import SERVICES, Deployment, wait_for
 from tests.container.engine import docker
 from tests.drawn_photos import encoded, mosaic
 
-OLD, NEW = "2.1.0", "2.2.0"
+OLD, NEW = "2.0.0", "2.1.0"
 COUNT = "SELECT count(*) FROM predictions"
 
 

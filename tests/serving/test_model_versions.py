@@ -13,7 +13,7 @@ from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
 
 PHOTO = encoded(striped())
-OLD, NEW = "2.1.0", "2.2.0"
+OLD, NEW = "2.0.0", "2.1.0"
 
 
 def readme_commands() -> list[str]:
