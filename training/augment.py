@@ -1,6 +1,8 @@
 """Random changes that a photo of the same item might show, for a whole batch at once.
 
-Everything runs on tensors of the whole batch, so two CPU cores spend a tenth of the step on it.
+Everything runs on tensors of the whole batch, so two CPU cores spend a tenth of the step on it, and on the
+generator's device: how many photos a change meets is fixed, only which ones is drawn, so that an accelerator never has
+to wait for an answer.
 """
 
 import math
@@ -16,7 +18,7 @@ def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
     Args:
         photos: uint8 [N, S, S, 3], RGB.
         size: side of the result, pixels.
-        generator: source of randomness, on the CPU.
+        generator: source of randomness, on the photos' device.
 
     Returns:
         float32 [N, 3, size, size], RGB on [0, 1].
@@ -29,8 +31,33 @@ def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return _erase(x, generator)
 
 
+def mixed(x: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Lay over a share of the batch its neighbour's picture, more or less transparent.
+
+    Between two photos a network has no label to learn by heart, but a teacher has an answer there too.
+    Source: Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017; as a way to ask a teacher more: Beyer et al.,
+    Knowledge distillation: A good teacher is patient and consistent, 2021.
+
+    Args:
+        x: float [N, C, H, W].
+        share: of the batch, 0 to 1.
+        generator: on the batch's device.
+
+    Returns:
+        The batch, and how much of each photo is its own, float [N]; the rest is that of ``x.roll(1, 0)``.
+    """
+    own = _uniform(0, 1, len(x), generator)
+    own[round(share * len(x)) :] = 1
+    return torch.lerp(x.roll(1, 0), x, own.view(-1, 1, 1, 1)), own
+
+
 def _uniform(low: float, high: float, count: int, generator: torch.Generator) -> Tensor:
-    return torch.empty(count).uniform_(low, high, generator=generator)
+    return torch.empty(count, device=generator.device).uniform_(low, high, generator=generator)
+
+
+def _some(share: float, count: int, generator: torch.Generator) -> Tensor:
+    """Return the places of a random share of the batch."""
+    return torch.randperm(count, generator=generator, device=generator.device)[: round(share * count)]
 
 
 def _lay_down(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -39,23 +66,21 @@ def _lay_down(x: Tensor, generator: torch.Generator) -> Tensor:
     Ground is what is white all the way to an edge of the picture, along its row or its column: a white shirt keeps
     its own white wherever its outline is darker. Photos without a white edge stay as they are.
     """
-    n, _, height, width = x.shape
-    chosen = torch.rand(n, generator=generator) < 0.2
-    coarse = torch.rand(n, 3, 4, 4, generator=generator) * _uniform(0.05, 0.6, n, generator).view(n, 1, 1, 1)
-    level = torch.rand(n, 3, 1, 1, generator=generator) * 0.6
-    grain = torch.randn(n, 1, height, width, generator=generator) * _uniform(0, 0.06, n, generator).view(n, 1, 1, 1)
-    if not chosen.any():
-        return x
+    chosen = _some(0.2, len(x), generator)
+    n, (height, width) = len(chosen), x.shape[-2:]
+    contrast = _uniform(0.05, 0.6, n, generator).view(n, 1, 1, 1)
+    coarse = _uniform(0, 1, n * 3 * 4 * 4, generator).view(n, 3, 4, 4) * contrast
+    level = _uniform(0, 0.6, n * 3, generator).view(n, 3, 1, 1)
+    noise = torch.randn(n, 1, height, width, generator=generator, device=x.device)
+    grain = noise * _uniform(0, 0.06, n, generator).view(n, 1, 1, 1)
     white = (x[chosen].amin(dim=1, keepdim=True) > 0.93).float()
     ground = torch.zeros_like(white)
     for axis in (2, 3):
         ground = torch.maximum(ground, white.cumprod(dim=axis))
         ground = torch.maximum(ground, white.flip(axis).cumprod(dim=axis).flip(axis))
     ground = F.avg_pool2d(ground, 3, stride=1, padding=1, count_include_pad=False)
-    picture = F.interpolate(coarse[chosen], size=(height, width), mode="bicubic") + level[chosen] + grain[chosen]
-    x = x.clone()
-    x[chosen] = torch.lerp(x[chosen], picture.clamp(0, 1), ground)
-    return x
+    picture = F.interpolate(coarse, size=(height, width), mode="bicubic") + level + grain
+    return x.index_copy(0, chosen, torch.lerp(x[chosen], picture.clamp(0, 1), ground))
 
 
 def _move(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
@@ -63,11 +88,11 @@ def _move(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
     n = len(x)
     small = _uniform(-15, 15, n, generator)
     any_angle = _uniform(-180, 180, n, generator)
-    turned = torch.rand(n, generator=generator) < 0.1
+    turned = _uniform(0, 1, n, generator) < 0.1
     angle = torch.where(turned, any_angle, small) * math.pi / 180
     scale = _uniform(0.7, 1.1, n, generator)
     stretch = torch.exp(_uniform(-0.18, 0.18, n, generator))
-    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    flip = torch.where(_uniform(0, 1, n, generator) < 0.5, -1.0, 1.0)
     room = (1 - scale).clamp(min=0) + 0.06
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     matrix = torch.stack(
@@ -87,7 +112,7 @@ def _light(x: Tensor, generator: torch.Generator) -> Tensor:
     brightness = _uniform(0.7, 1.3, n, generator).view(n, 1, 1, 1)
     contrast = _uniform(0.7, 1.3, n, generator).view(n, 1, 1, 1)
     saturation = _uniform(0.5, 1.5, n, generator).view(n, 1, 1, 1)
-    tint = torch.empty(n, 3, 1, 1).uniform_(0.92, 1.08, generator=generator)
+    tint = _uniform(0.92, 1.08, 3 * n, generator).view(n, 3, 1, 1)
     x = x * brightness * tint
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     x = (x - mean) * contrast + mean
@@ -97,26 +122,24 @@ def _light(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
     """Lower the resolution of a quarter of the batch, as thumbnails and shaky hands do."""
-    chosen = torch.rand(len(x), generator=generator) < 0.25
-    if not chosen.any():
-        return x
-    factor = float(_uniform(0.35, 0.8, 1, generator))
-    low = F.interpolate(x[chosen], scale_factor=factor, mode="bilinear", antialias=True)
-    x = x.clone()
-    x[chosen] = F.interpolate(low, size=x.shape[-2:], mode="bilinear")
+    factors = (0.35, 0.5, 0.65, 0.8)
+    for chosen, factor in zip(_some(0.25, len(x), generator).chunk(len(factors)), factors, strict=False):
+        side = round(x.shape[-1] * factor)
+        low = F.interpolate(x[chosen], size=(side, side), mode="bilinear", antialias=True)
+        x = x.index_copy(0, chosen, F.interpolate(low, size=x.shape[-2:], mode="bilinear"))
     return x
 
 
 def _erase(x: Tensor, generator: torch.Generator) -> Tensor:
     """Cover a random rectangle of a quarter of the batch with one random colour."""
     n, _, height, width = x.shape
-    covered = torch.rand(n, generator=generator) < 0.25
+    covered = _uniform(0, 1, n, generator) < 0.25
     tall = (_uniform(0.15, 0.45, n, generator) * height).view(n, 1, 1)
     wide = (_uniform(0.15, 0.45, n, generator) * width).view(n, 1, 1)
-    top = torch.rand(n, 1, 1, generator=generator) * (height - tall)
-    left = torch.rand(n, 1, 1, generator=generator) * (width - wide)
-    rows = torch.arange(height).view(1, -1, 1)
-    columns = torch.arange(width).view(1, 1, -1)
+    top = _uniform(0, 1, n, generator).view(n, 1, 1) * (height - tall)
+    left = _uniform(0, 1, n, generator).view(n, 1, 1) * (width - wide)
+    rows = torch.arange(height, device=x.device).view(1, -1, 1)
+    columns = torch.arange(width, device=x.device).view(1, 1, -1)
     inside = (rows >= top) & (rows < top + tall) & (columns >= left) & (columns < left + wide)
     mask = (inside & covered.view(n, 1, 1)).unsqueeze(1)
-    return torch.where(mask, torch.rand(n, 3, 1, 1, generator=generator), x)
+    return torch.where(mask, _uniform(0, 1, 3 * n, generator).view(n, 3, 1, 1), x)

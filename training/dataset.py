@@ -1,14 +1,16 @@
 """Rows decoded once into arrays that fit in memory."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.progress import track
 from torch import Tensor
 
@@ -16,8 +18,11 @@ import handler
 from handler import settings
 from handler.decode import decode
 from handler.preprocess import preprocess
-from training.rows import CLASSES, UNKNOWN, Row
+from training.rows import CLASSES, UNKNOWN, Part, Row
 
+Fit = Literal["squash", "letterbox"]
+
+_DECODERS = os.cpu_count() or 1
 _MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
 _LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
 
@@ -42,8 +47,14 @@ class Dataset:
         return Dataset([self.rows[i] for i in index], self.photos[index], self.accepts[index])
 
 
-def load(rows: Sequence[Row], size: int, workers: int = 2) -> Dataset:
+def load(rows: Sequence[Row], size: int, fit: Fit = "squash") -> Dataset:
     """Decode rows to squares of ``size`` pixels, with a progress bar.
+
+    Args:
+        rows: the rows.
+        size: pixels.
+        fit: how a picture becomes a square. Served is what :func:`handler.preprocess.preprocess` does, ``squash``;
+            ``letterbox`` lays it on a white square, to compare.
 
     Raises:
         ValueError: as :func:`picture`.
@@ -51,9 +62,12 @@ def load(rows: Sequence[Row], size: int, workers: int = 2) -> Dataset:
     photos = np.empty((len(rows), size, size, 3), dtype=np.uint8)
 
     def decode_into(index: int) -> None:
-        photos[index] = preprocess(picture(rows[index]), size)
+        image = picture(rows[index])
+        if fit == "letterbox":
+            image = ImageOps.pad(image, (max(image.size),) * 2, color=(255, 255, 255))
+        photos[index] = preprocess(image, size)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(_DECODERS) as pool:
         for _ in track(pool.map(decode_into, range(len(rows))), "decoding photos", total=len(rows)):
             pass
     return Dataset(list(rows), torch.from_numpy(photos), accept_targets(rows))
@@ -80,7 +94,9 @@ def accept_targets(rows: Sequence[Row]) -> Tensor:
     return targets
 
 
-def without_near_duplicates(rows: Sequence[Row], max_distance: int = 4) -> list[Row]:
+def without_near_duplicates(
+    rows: Sequence[Row], of: Collection[Part] = ("tune", "test"), max_distance: int = 4
+) -> list[Row]:
     """Leave out training rows that look like a test row; let those that look like a tuning row tune as well.
 
     About one catalog photo in ten has a near-identical twin, so a split by id alone leaks. Twins of tuning rows
@@ -88,14 +104,16 @@ def without_near_duplicates(rows: Sequence[Row], max_distance: int = 4) -> list[
 
     Args:
         rows: rows of all parts.
+        of: parts whose twins must not train.
         max_distance: bits in which two dHashes may differ and still count as one picture.
 
     Raises:
         ValueError: as :func:`picture`.
     """
-    looked_at = track(rows, "looking for near-duplicates", total=len(rows))
-    hashes = np.array([dhash(picture(row)) for row in looked_at], dtype=np.uint64)
-    judged = {part: hashes[[row.part == part for row in rows]] for part in ("tune", "test")}
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        hashed = pool.map(lambda row: dhash(picture(row)), rows)
+        hashes = np.array(list(track(hashed, "looking for near-duplicates", total=len(rows))), dtype=np.uint64)
+    judged = {part: hashes[[row.part == part and part in of for row in rows]] for part in ("tune", "test")}
 
     def is_near(own: np.uint64, part: str) -> bool:
         return bool((np.bitwise_count(judged[part] ^ own) <= max_distance).any())

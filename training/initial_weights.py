@@ -1,18 +1,21 @@
 """Where a training starts from."""
 
 from pathlib import Path
+from typing import Literal
 
 from handler import checkpoint
 from handler.network import ResNet18
 from training.torchvision_shim import import_torchvision
 
+Init = Literal["scratch", "imagenet", "checkpoint"]
 
-def start_from(network: ResNet18, init: str, model_folder: Path) -> str:
+
+def start_from(network: ResNet18, init: Init, model_folder: Path) -> str:
     """Put the starting weights into a network and say which they are.
 
     Args:
         network: changed in place.
-        init: ``scratch``, ``imagenet`` or ``checkpoint``.
+        init: where to start.
         model_folder: where the checkpoint to go on from lies.
 
     Raises:

@@ -25,13 +25,17 @@ class LabelledPhotos:
     notes: list[str]
 
 
-def to_train(folder: Path) -> LabelledPhotos:
+def to_train(folder: Path, hold_out: bool = True) -> LabelledPhotos:
     """Read the photos of a folder, each with the part that it plays.
+
+    Args:
+        folder: in one of the layouts.
+        hold_out: as :func:`training.rows.read`; the other layouts hold out nothing but their test part.
 
     Raises:
         FileNotFoundError, ValueError: it holds no layout that is known, or a fault; the message names it.
     """
-    read, notes = _read(folder)
+    read, notes = _read(folder, hold_out)
     return _judgeable(read, notes)
 
 
@@ -60,11 +64,11 @@ def to_judge(path: Path) -> LabelledPhotos:
     return found
 
 
-def _read(folder: Path) -> tuple[list[Row], list[str]]:
+def _read(folder: Path, hold_out: bool = True) -> tuple[list[Row], list[str]]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} does not exist. Name {_LAYOUTS} with --data.")
     if (folder / rows.CATALOG_NAME).is_file():
-        return rows.read(folder), []
+        return rows.read(folder, hold_out), []
     if (folder / kaggle.LIST_NAME).is_file():
         read, absent = kaggle.read(folder)
         return read, [f"{absent} lines of {kaggle.LIST_NAME} name a photo that is not there"] if absent else []

@@ -2,20 +2,21 @@
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar, cast
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from training import progress
-from training.augment import augment
+from training.augment import augment, mixed
 from training.dataset import Dataset
 from training.loss import distillation_loss, set_valued_loss
 from training.metrics import topk_right
@@ -42,6 +43,7 @@ class TrainingSettings:
         optimizer: ``sgd`` for a network from random weights, ``adamw`` for one that keeps what it knows.
         head_learning_rate_factor: how many times as fast the last layer learns.
         distillation_weight: share of the loss that a teacher's answers have, where there is a teacher.
+        mixup: share of a batch that shows two photos at once.
     """
 
     epochs: int
@@ -56,6 +58,7 @@ class TrainingSettings:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     head_learning_rate_factor: float = 1.0
     distillation_weight: float = 0.7
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,31 @@ class Training(Generic[N]):
         network: where to start from; changed in place.
         data: rows to learn from, decoded somewhat larger than the largest input size.
         settings: how.
-        teacher: whose answers to learn as well.
+        teachers: whose answers to learn as well: those of several are averaged.
+        fuse: compile network and teachers; takes a minute and a C++ compiler, and pays on an accelerator.
     """
 
-    def __init__(self, network: N, data: Dataset, settings: TrainingSettings, teacher: TeacherOf | None = None) -> None:
+    def __init__(
+        self,
+        network: N,
+        data: Dataset,
+        settings: TrainingSettings,
+        teachers: Sequence[TeacherOf] = (),
+        fuse: bool = False,
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = data
+        self.data = Dataset(data.rows, data.photos.to(self.device), data.accepts.to(self.device))
         self.settings = settings
-        self.teacher = teacher
-        if teacher is not None:
+        for teacher in teachers:
             teacher.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True)
+        compiled: Callable[[nn.Module], Callable[..., Tensor]] = torch.compile if fuse else lambda module: module
+        self._forward = compiled(network)
+        self._teachers = [(compiled(teacher.network), teacher.input_size) for teacher in teachers]
+        self._side = max([settings.input_size, *(teacher.input_size for teacher in teachers)])
+        self._arithmetic = _arithmetic(self.device)
+        self.average = deepcopy(network)
+        self._average_in = get_ema_multi_avg_fn(settings.ema_decay)
         self.optimizer = _optimizer(network, settings)
         self.steps = settings.photos_per_epoch // settings.batch_size
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -98,7 +114,7 @@ class Training(Generic[N]):
             total_steps=self.steps * settings.epochs,
             pct_start=0.2,
         )
-        self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
+        self.scaler = torch.amp.GradScaler(enabled=self._arithmetic is torch.float16)
         self._parts = {
             "network": self.network,
             "average": self.average,
@@ -122,23 +138,23 @@ class Training(Generic[N]):
                 part.load_state_dict(state[name])
             done = int(state["epochs"])
             print(f"resuming after epoch {done} of {self.settings.epochs}")
-        best = cast(N, self.average.module)
         for epoch in range(done, self.settings.epochs):
             started = time.monotonic()
             loss = self._epoch(epoch)
-            figures = _watch(predict(best, tuning.photos), tuning)
+            top1 = top1_by_domain(predict(self.average, tuning.photos), tuning)
+            figures = {f"tune_{domain}_top1": value for domain, value in top1.items()}
             progress.save(
                 folder, {**{name: part.state_dict() for name, part in self._parts.items()}, "epochs": epoch + 1}
             )
             seconds = time.monotonic() - started
             _write_epoch(folder / "epochs.csv", {"epoch": epoch + 1, "loss": loss, **figures, "seconds": seconds})
-        return best.cpu()
+        return self.average.cpu()
 
     def _epoch(self, epoch: int) -> float:
         """Return the mean loss."""
         self.network.train()
-        generator = torch.Generator().manual_seed(self.settings.seed * 10_007 + epoch)
-        total, count = 0.0, 0
+        generator = torch.Generator(self.device).manual_seed(self.settings.seed * 10_007 + epoch)
+        total = torch.zeros((), device=self.device)  # read once, at the end: reading it makes an accelerator wait
         batches = _draw(self.data, self.settings, generator)
         for index in track(batches, f"epoch {epoch + 1} of {self.settings.epochs}", total=self.steps):
             loss = self._loss(index, generator)
@@ -149,27 +165,36 @@ class Training(Generic[N]):
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.schedule.step()
-            self.average.update_parameters(self.network)
-            total, count = total + loss.item() * len(index), count + len(index)
-        return total / count
+            self._take_into_average()
+            total += loss.detach()
+        return float(total) / self.steps
 
     def _loss(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of one batch; the teacher sees the very pictures that the network sees."""
-        side = self.settings.input_size
-        largest = max(side, self.teacher.input_size) if self.teacher else side
-        views = normalise(augment(self.data.photos[index], largest, generator), channels_last_bytes=False)
-        views = views.to(self.device, memory_format=torch.channels_last)
-        accepts = self.data.accepts[index].to(self.device)
-        dtype = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        with torch.autocast(self.device.type, dtype):
-            logits = self.network(_resized(views, side))
-        loss = set_valued_loss(logits.float(), accepts)
-        if self.teacher is None:
-            return loss
-        with torch.no_grad(), torch.autocast(self.device.type, dtype):
-            answers = self.teacher.network(_resized(views, self.teacher.input_size))
+        """Return the loss of one batch; the teachers see the very pictures that the network sees."""
+        views = normalise(augment(self.data.photos[index], self._side, generator), channels_last_bytes=False)
+        views, own = mixed(views, self.settings.mixup, generator)
+        views = views.contiguous(memory_format=torch.channels_last)
+        accepts = self.data.accepts[index]
+        with torch.autocast(self.device.type, self._arithmetic):
+            logits = self._forward(_resized(views, self.settings.input_size)).float()
+        labels = own * set_valued_loss(logits, accepts) + (1 - own) * set_valued_loss(logits, accepts.roll(1, 0))
+        if not self._teachers:
+            return labels.mean()
+        with torch.no_grad(), torch.autocast(self.device.type, self._arithmetic):
+            answers = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
         weight = self.settings.distillation_weight
-        return (1 - weight) * loss + weight * distillation_loss(logits.float(), answers.float())
+        return (1 - weight) * labels.mean() + weight * distillation_loss(logits, torch.stack(answers).mean(dim=0))
+
+    @torch.no_grad()
+    def _take_into_average(self) -> None:
+        """Take the weights and running statistics of this step into the average.
+
+        Not by torch's AveragedModel: it reads its counter each time, for which an accelerator is waited for.
+        """
+        averaged, current = (
+            [t for t in m.state_dict().values() if t.is_floating_point()] for m in (self.average, self.network)
+        )
+        self._average_in(averaged, current, None)
 
 
 @torch.inference_mode()
@@ -179,6 +204,13 @@ def predict(network: nn.Module, photos: Tensor, batch_size: int = 256) -> Tensor
     network.eval()
     batches = (normalise(part.to(device)) for part in photos.split(batch_size))
     return torch.cat([network(x).float().cpu() for x in batches])
+
+
+def _arithmetic(device: torch.device) -> torch.dtype:
+    """Return the numbers that convolutions are computed in; float16 (whose gradients must be scaled) on old cards."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
 
 
 def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -205,7 +237,7 @@ def _resized(views: Tensor, side: int) -> Tensor:
 def _draw(training: Dataset, settings: TrainingSettings, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the row indices of each batch: rare categories and phone photos more often than they occur."""
     first = training.accepts.int().argmax(dim=1)
-    wild = torch.tensor([row.domain == "wild" for row in training.rows])
+    wild = torch.tensor([row.domain == "wild" for row in training.rows], device=first.device)
     weight = 1 / torch.bincount(first).float().clamp(min=1).sqrt()[first]
     weight[wild] *= settings.wild_weight
     drawn = torch.multinomial(weight, settings.photos_per_epoch, replacement=True, generator=generator)
@@ -213,14 +245,14 @@ def _draw(training: Dataset, settings: TrainingSettings, generator: torch.Genera
     yield from drawn[: steps * settings.batch_size].split(settings.batch_size)
 
 
-def _watch(logits: Tensor, tuning: Dataset) -> dict[str, float]:
-    """Return top-1 by domain over the rows that show one of the classes."""
-    right = topk_right(logits, tuning.accepts, 1).numpy()
-    inside = ~tuning.accepts[:, -1].numpy()
+def top1_by_domain(logits: Tensor, judged: Dataset) -> dict[str, float]:
+    """Return top-1 by domain over the rows that show one of the classes; not a number where there are none."""
+    right = topk_right(logits, judged.accepts, 1).numpy()
+    inside = ~judged.accepts[:, -1].numpy()
     figures = {}
     for domain in ("catalog", "wild"):
-        chosen = inside & np.array([row.domain == domain for row in tuning.rows])
-        figures[f"tune_{domain}_top1"] = float(right[chosen].mean()) if chosen.any() else float("nan")
+        chosen = inside & np.array([row.domain == domain for row in judged.rows])
+        figures[domain] = float(right[chosen].mean()) if chosen.any() else float("nan")
     return figures
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float = 0.05) -> Tensor:
-    """Return minus the log of the summed probability of everything that counts as right, as a mean.
+    """Return minus the log of the summed probability of everything that counts as right, float [N].
 
     A label that is coarser than our categories (shoes: any footwear) asks only that the probability goes
     somewhere among them. Smoothing spreads a share evenly: one look-alike group in eight of the catalog
@@ -18,7 +18,7 @@ def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float = 0.05) ->
     """
     log_probability = torch.log_softmax(logits, dim=1)
     right = torch.logsumexp(log_probability.masked_fill(~accepts, -torch.inf), dim=1)
-    return -((1 - smoothing) * right + smoothing * log_probability.mean(dim=1)).mean()
+    return -((1 - smoothing) * right + smoothing * log_probability.mean(dim=1))
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float = 2.0) -> Tensor:

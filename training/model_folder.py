@@ -15,6 +15,7 @@ from training.normalisation import MEAN, STD
 from training.rows import CLASSES
 
 CONTRACT_VERSION = "1"
+_FIGURES = "figures.json"
 
 
 def next_version(folder: Path) -> str:
@@ -46,6 +47,15 @@ def write_model(
 ) -> None:
     """Write checkpoint, ``contract.json``, ``activation_ranges.json`` and ``figures.json`` into a folder.
 
+    Args:
+        folder: of the model.
+        checkpoint: to copy.
+        settings: it was trained with.
+        decisions: for the contract.
+        ranges: of its activations.
+        figures: what ``figures.json`` says beside the settings; see :func:`read_figures`.
+        model_version: of the model.
+
     Raises:
         ValueError: the contract would not be one that serving accepts.
     """
@@ -63,7 +73,15 @@ def write_model(
     shutil.copyfile(checkpoint, folder / checkpoints.FILE_NAME)
     _write_json(folder / FILE_NAME, contract)
     activation_ranges.save(ranges, model_version, folder)
-    _write_json(folder / "figures.json", {"training": asdict(settings), "test": figures})
+    _write_json(folder / _FIGURES, {"training": asdict(settings), **figures})
+
+
+def read_figures(folder: Path) -> dict[str, Any]:
+    """Read ``figures.json``: ``training``, the settings; ``test``, the figures on the test rows by domain; and, of a
+    model that went on with rows that were held out, ``test_of``: which model has these figures, and its settings.
+    """
+    figures: dict[str, Any] = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
+    return figures
 
 
 def _write_json(path: Path, value: Any) -> None:

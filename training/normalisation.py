@@ -1,5 +1,7 @@
 """The scale of pixel values that the network learns in; training writes it into the contract."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,10 @@ def normalise(photos: Tensor, channels_last_bytes: bool = True) -> Tensor:
     """
     if channels_last_bytes:
         photos = photos.permute(0, 3, 1, 2).to(torch.float32) / 255
-    mean = torch.tensor(MEAN, device=photos.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=photos.device).view(1, 3, 1, 1)
+    mean, std = _scale(photos.device)
     return (photos - mean) / std
+
+
+@cache  # an accelerator would be waited for each time that a number is copied to it
+def _scale(device: torch.device) -> tuple[Tensor, Tensor]:
+    return tuple(torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, STD))  # type: ignore[return-value]

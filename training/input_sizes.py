@@ -1,0 +1,57 @@
+"""``python -m training input-sizes``: which side of the network's input, and which way to a square, sees most."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from handler.network import ResNet18
+from training import pipeline, training_plots
+from training.console import spoken_errors
+from training.dataset import Fit, load
+from training.loop import Training, TrainingSettings, predict, top1_by_domain
+
+_COMPARED: tuple[tuple[int, Fit], ...] = (
+    (112, "squash"),
+    (128, "squash"),
+    (128, "letterbox"),
+    (160, "squash"),
+    (224, "squash"),
+)
+
+
+def input_sizes(
+    data: Annotated[Path, typer.Option(help="Our parquet files, a folder for each category, or the Kaggle data set.")],
+    run: Annotated[Path, typer.Option(help="Folder for progress and logs, one inside for each comparison.")],
+    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    photos_per_epoch: Annotated[int, typer.Option(min=64)] = 18_000,
+    batch_size: Annotated[int, typer.Option(min=2)] = 64,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 0.1,
+    wild_weight: Annotated[float, typer.Option(min=0)] = 3.0,
+) -> None:
+    """Train as many photos at each size, from random weights, and print top-1 on the tuning rows."""
+    with spoken_errors():
+        lines = []
+        for size, fit in _COMPARED:
+            settings = TrainingSettings(
+                epochs, photos_per_epoch, batch_size, size, learning_rate, 5e-4, 0.998, wild_weight, seed=1
+            )
+            folder = run / f"{size}-{fit}"
+            lines.append(f"{size} px, {fit}: " + _described(_top1(data, folder, fit, settings)))
+            typer.echo(lines[-1])
+        typer.echo("\n" + "\n".join(lines))
+
+
+def _top1(data: Path, run: Path, fit: Fit, settings: TrainingSettings) -> dict[str, float]:
+    kept = pipeline.claimed_rows(data, run, {"fit": fit, "input_size": settings.input_size})
+    training = load(pipeline.part_of(kept, "train"), round(settings.input_size * pipeline.ROOM_TO_MOVE), fit)
+    tuning = load(pipeline.part_of(kept, "tune"), settings.input_size, fit)
+    torch.manual_seed(settings.seed)
+    trained = Training(ResNet18(pipeline.OUTPUTS), training, settings).run(tuning, run)
+    training_plots.write_curves(run / "epochs.csv", run / "curves.png")
+    return top1_by_domain(predict(trained, tuning.photos), tuning)
+
+
+def _described(top1: dict[str, float]) -> str:
+    return ", ".join(f"{domain} {value:.1%}" for domain, value in top1.items())

@@ -1,0 +1,168 @@
+"""From labelled photos to a model folder: the steps that the commands share.
+
+Everything here raises ImportError, OSError or ValueError with a message that says what to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+
+from handler import activation_ranges, checkpoint
+from handler import contract as contracts
+from handler.network import ResNet18
+from training import calibration, layouts, measured_ranges, rows, run_folder, training_plots
+from training import teacher as teachers
+from training.dataset import Dataset, load, without_near_duplicates
+from training.evaluate import by_group, figures_of, outcomes_of
+from training.initial_weights import Init, start_from
+from training.loop import TeacherOf, Training, TrainingSettings, predict
+from training.model_folder import read_figures, refuse_reused_version, write_model
+
+OUTPUTS = len(rows.CLASSES) + 1
+# Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
+ROOM_TO_MOVE = 9 / 7
+_RANGE_SAMPLE = 20  # every so many training photos, for the activation ranges
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a command asks for.
+
+    Attributes:
+        data: folder of labelled photos.
+        run: folder for progress and logs.
+        out: folder of the model to write.
+        model_version: of the model to write.
+        taught_by: files of teachers.
+        settings: of the training.
+        fuse: as :class:`training.loop.Training`.
+    """
+
+    data: Path
+    run: Path
+    out: Path
+    model_version: str
+    taught_by: Sequence[Path]
+    settings: TrainingSettings
+    fuse: bool = False
+
+
+def train_teacher(data: Path, run: Path, network: teachers.NetworkName, settings: TrainingSettings) -> Path:
+    """Train a teacher from its ImageNet weights; return the file that it was written to."""
+    torch.manual_seed(settings.seed)
+    start = teachers.Teacher(OUTPUTS, network)
+    kept = claimed_rows(data, run, {"teacher": asdict(settings), "network": network})
+    training = load(part_of(kept, "train"), round(settings.input_size * ROOM_TO_MOVE))
+    trained = Training(start, training, settings).run(load(part_of(kept, "tune"), settings.input_size), run)
+    teachers.save(trained, run / teachers.FILE_NAME, settings.input_size)
+    training_plots.write_curves(run / "epochs.csv", run / "curves.png")
+    return run / teachers.FILE_NAME
+
+
+def train_model(order: Order, init: Init) -> dict[str, Any]:
+    """Train, calibrate on the tuning rows, read the test rows once, write the model; return the figures by domain."""
+    refuse_reused_version(order.out, order.model_version)
+    torch.manual_seed(order.settings.seed)
+    network = ResNet18(OUTPUTS)
+    typer.echo(start_from(network, init, order.out))
+    masters = _masters(order)
+    kept = claimed_rows(order.data, order.run, _identity(order, init))
+    tuning = _train(network, masters, kept, order)
+    test = load(part_of(kept, "test"), order.settings.input_size)
+    decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
+    outcomes = outcomes_of(predict(network, test.photos), test, decisions)
+    figures = {domain: figures_of(members) for domain, members in by_group(outcomes).items()}
+    training_plots.write_confusion(outcomes, order.run / "confusion.png")
+    _write(network, kept, order, decisions, {"test": figures})
+    return figures
+
+
+def refit_model(order: Order, measured: Path) -> None:
+    """Let a measured model go on with the rows that were held out to measure it; write the model to be shipped.
+
+    Held out stay the tuning rows and their twins, which calibrate it, and the test half of ``val``. The twins of that
+    half are learned from, so no figure is taken: those of the measured model are kept, under its own version.
+    """
+    refuse_reused_version(order.out, order.model_version)
+    torch.manual_seed(order.settings.seed)
+    network = ResNet18(OUTPUTS)
+    typer.echo(start_from(network, "checkpoint", measured))
+    masters = _masters(order)
+    digest = run_folder.file_digest(measured / checkpoint.FILE_NAME)
+    kept = claimed_rows(order.data, order.run, _identity(order, digest), hold_out=False)
+    tuning = _train(network, masters, kept, order)
+    decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
+    origin = read_figures(measured)
+    test_of = {"model_version": contracts.load(measured).model_version, "training": origin["training"]}
+    _write(network, kept, order, decisions, {"test": origin["test"], "test_of": test_of})
+
+
+def claimed_rows(data: Path, run: Path, identity: dict[str, Any], hold_out: bool = True) -> list[rows.Row]:
+    """Read the rows, claim the run folder for this training, and leave out what would leak.
+
+    Args:
+        data: folder of labelled photos.
+        run: folder to claim.
+        identity: what the training is told by, besides its rows.
+        hold_out: whether all that can be held out is, with the twins of test rows; else only the tuning rows with
+            their twins, and the test half of ``val``.
+    """
+    found = layouts.to_train(data, hold_out)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    run_folder.claim(run, identity, found.rows)
+    judged_by: tuple[rows.Part, ...] = ("tune", "test") if hold_out else ("tune",)
+    kept = without_near_duplicates(found.rows, judged_by)
+    counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in rows.PARTS)
+    if {"train", "tune", "test"} - {row.part for row in kept}:
+        raise ValueError(f"{data}: no rows to train on, or none to judge by: {counts}")
+    typer.echo(f"rows: {counts}; {len(found.rows) - len(kept)} left out, near-duplicates of test rows")
+    return kept
+
+
+def part_of(kept: Sequence[rows.Row], part: rows.Part) -> list[rows.Row]:
+    """Return the rows of one part."""
+    return [row for row in kept if row.part == part]
+
+
+def ranges_on(learned: Sequence[rows.Row], network: ResNet18, input_size: int) -> activation_ranges.Ranges:
+    """Measure activation ranges on a sample of the training rows, decoded at the size that is served."""
+    return measured_ranges.measure(network, load(learned[::_RANGE_SAMPLE], input_size).photos)
+
+
+def _identity(order: Order, start: str) -> dict[str, Any]:
+    taught_by = [run_folder.file_digest(path) for path in order.taught_by]
+    return {"settings": asdict(order.settings), "start": start, "teachers": taught_by}
+
+
+def _masters(order: Order) -> list[TeacherOf]:
+    return [TeacherOf(*teachers.load(path, OUTPUTS)) for path in order.taught_by]
+
+
+def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[rows.Row], order: Order) -> Dataset:
+    """Train a network in place; return the tuning rows. Its weights are those that are shipped, rounded to float16."""
+    settings = order.settings
+    largest = max(settings.input_size, *(master.input_size for master in masters), 0)
+    tuning = load(part_of(kept, "tune"), settings.input_size)
+    training = load(part_of(kept, "train"), round(largest * ROOM_TO_MOVE))
+    trained = Training(network, training, settings, masters, order.fuse).run(tuning, order.run)
+    checkpoint.save(trained, order.run / checkpoint.FILE_NAME)
+    checkpoint.load(network.cpu(), order.run / checkpoint.FILE_NAME)
+    training_plots.write_curves(order.run / "epochs.csv", order.run / "curves.png")
+    return tuning
+
+
+def _write(
+    network: ResNet18,
+    kept: Sequence[rows.Row],
+    order: Order,
+    decisions: calibration.Decisions,
+    figures: dict[str, Any],
+) -> None:
+    measured = ranges_on(part_of(kept, "train"), network, order.settings.input_size)
+    saved = order.run / checkpoint.FILE_NAME
+    write_model(order.out, saved, order.settings, decisions, measured, figures, order.model_version)
