@@ -191,9 +191,8 @@ class Training(Generic[N]):
 
         Not by torch's AveragedModel: it reads its counter each time, for which an accelerator is waited for.
         """
-        averaged, current = (
-            [t for t in m.state_dict().values() if t.is_floating_point()] for m in (self.average, self.network)
-        )
+        pair = (self.average.state_dict().values(), self.network.state_dict().values())
+        averaged, current = ([tensor for tensor in tensors if tensor.is_floating_point()] for tensors in pair)
         self._average_in(averaged, current, None)
 
 

@@ -140,7 +140,10 @@ def _identity(order: Order, start: str) -> dict[str, Any]:
 
 
 def _masters(order: Order) -> list[TeacherOf]:
-    return [TeacherOf(*teachers.load(path, OUTPUTS)) for path in order.taught_by]
+    masters = [TeacherOf(*teachers.load(path, OUTPUTS)) for path in order.taught_by]
+    for path, master in zip(order.taught_by, masters, strict=True):
+        typer.echo(f"learning from {path} at {master.input_size} px")
+    return masters
 
 
 def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[rows.Row], order: Order) -> Dataset:
