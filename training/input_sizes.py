@@ -1,5 +1,6 @@
 """``python -m training input-sizes``: which side of the network's input, and which way to a square, sees most."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,10 @@ import typer
 
 from handler.network import ResNet18
 from training import pipeline, training_plots
+from training.batch_statistics import settle
 from training.console import spoken_errors
 from training.dataset import Fit, load
+from training.initial_weights import Init, start_from
 from training.loop import Training, TrainingSettings, predict, top1_by_domain
 
 _COMPARED: tuple[tuple[int, Fit], ...] = (
@@ -24,13 +27,17 @@ _COMPARED: tuple[tuple[int, Fit], ...] = (
 def input_sizes(
     data: Annotated[Path, typer.Option(help="Our parquet files, a folder for each category, or the Kaggle data set.")],
     run: Annotated[Path, typer.Option(help="Folder for progress and logs, one inside for each comparison.")],
+    init: Annotated[Init, typer.Option(help="Where to start.")] = "scratch",
+    model: Annotated[Path, typer.Option(help="Folder of the model that `--init checkpoint` starts from.")] = Path(
+        "model"
+    ),
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     photos_per_epoch: Annotated[int, typer.Option(min=64)] = 18_000,
     batch_size: Annotated[int, typer.Option(min=2)] = 64,
     learning_rate: Annotated[float, typer.Option(min=0)] = 0.1,
     wild_weight: Annotated[float, typer.Option(min=0)] = 3.0,
 ) -> None:
-    """Train as many photos at each size, from random weights, and print top-1 on the tuning rows."""
+    """Train with as many photos at each size, from the same start, and print top-1 on the tuning rows."""
     with spoken_errors():
         lines = []
         for size, fit in _COMPARED:
@@ -38,17 +45,20 @@ def input_sizes(
                 epochs, photos_per_epoch, batch_size, size, learning_rate, 5e-4, 0.998, wild_weight, seed=1
             )
             folder = run / f"{size}-{fit}"
-            lines.append(f"{size} px, {fit}: " + _described(_top1(data, folder, fit, settings)))
+            lines.append(f"{size} px, {fit}: " + _described(_top1(data, folder, fit, init, model, settings)))
             typer.echo(lines[-1])
         typer.echo("\n" + "\n".join(lines))
 
 
-def _top1(data: Path, run: Path, fit: Fit, settings: TrainingSettings) -> dict[str, float]:
-    kept = pipeline.claimed_rows(data, run, {"fit": fit, "input_size": settings.input_size})
+def _top1(data: Path, run: Path, fit: Fit, init: Init, model: Path, settings: TrainingSettings) -> dict[str, float]:
+    kept = pipeline.claimed_rows(data, run, {"fit": fit, "start": init, "settings": asdict(settings)})
     training = load(pipeline.part_of(kept, "train"), round(settings.input_size * pipeline.ROOM_TO_MOVE), fit)
     tuning = load(pipeline.part_of(kept, "tune"), settings.input_size, fit)
     torch.manual_seed(settings.seed)
-    trained = Training(ResNet18(pipeline.OUTPUTS), training, settings).run(tuning, run)
+    network = ResNet18(pipeline.OUTPUTS)
+    start_from(network, init, model)
+    trained = Training(network, training, settings).run(tuning, run)
+    settle(trained, load(pipeline.statistics_sample(kept), settings.input_size, fit).photos)
     training_plots.write_curves(run / "epochs.csv", run / "curves.png")
     return top1_by_domain(predict(trained, tuning.photos), tuning)
 

@@ -16,6 +16,7 @@ from handler import contract as contracts
 from handler.network import ResNet18
 from training import calibration, layouts, measured_ranges, rows, run_folder, training_plots
 from training import teacher as teachers
+from training.batch_statistics import settle
 from training.dataset import Dataset, load, without_near_duplicates
 from training.evaluate import by_group, figures_of, outcomes_of
 from training.initial_weights import Init, start_from
@@ -25,7 +26,9 @@ from training.model_folder import read_figures, refuse_reused_version, write_mod
 OUTPUTS = len(rows.CLASSES) + 1
 # Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
 ROOM_TO_MOVE = 9 / 7
-_RANGE_SAMPLE = 20  # every so many training photos, for the activation ranges
+# Every so many training photos are looked at again when the network is trained.
+_RANGE_SAMPLE = 20  # for the activation ranges
+_STATISTICS_SAMPLE = 8  # for the statistics of batch normalisation
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ def refit_model(order: Order, measured: Path) -> None:
     tuning = _train(network, masters, kept, order)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
     origin = read_figures(measured)
-    test_of = {"model_version": contracts.load(measured).model_version, "training": origin["training"]}
-    _write(network, kept, order, decisions, {"test": origin["test"], "test_of": test_of})
+    itself = {"model_version": contracts.load(measured).model_version, "training": origin["training"]}
+    figures = {"test": origin["test"], "test_of": origin.get("test_of", itself)}
+    _write(network, kept, order, decisions, figures)
 
 
 def claimed_rows(data: Path, run: Path, identity: dict[str, Any], hold_out: bool = True) -> list[rows.Row]:
@@ -129,6 +133,11 @@ def part_of(kept: Sequence[rows.Row], part: rows.Part) -> list[rows.Row]:
     return [row for row in kept if row.part == part]
 
 
+def statistics_sample(kept: Sequence[rows.Row]) -> list[rows.Row]:
+    """Return the training rows by which the statistics of batch normalisation are settled."""
+    return part_of(kept, "train")[::_STATISTICS_SAMPLE]
+
+
 def ranges_on(learned: Sequence[rows.Row], network: ResNet18, input_size: int) -> activation_ranges.Ranges:
     """Measure activation ranges on a sample of the training rows, decoded at the size that is served."""
     return measured_ranges.measure(network, load(learned[::_RANGE_SAMPLE], input_size).photos)
@@ -153,6 +162,7 @@ def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[rows.
     tuning = load(part_of(kept, "tune"), settings.input_size)
     training = load(part_of(kept, "train"), round(largest * ROOM_TO_MOVE))
     trained = Training(network, training, settings, masters, order.fuse).run(tuning, order.run)
+    settle(trained, load(statistics_sample(kept), settings.input_size).photos)
     checkpoint.save(trained, order.run / checkpoint.FILE_NAME)
     checkpoint.load(network.cpu(), order.run / checkpoint.FILE_NAME)
     training_plots.write_curves(order.run / "epochs.csv", order.run / "curves.png")

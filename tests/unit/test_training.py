@@ -1,9 +1,6 @@
 """Rows, losses, figures and checkpoints of training."""
 
-import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from export.graph import load_network
 from handler import checkpoint
-from handler import contract as contracts
 from handler.network import ResNet18, ServedNetwork
-from tests.conftest import ROOT
 from tests.drawn_photos import encoded, striped
+from tests.unit.catalog import write_catalog
 from training import dataset, progress, rows
-from training.augment import augment
+from training.augment import augment, mixed
+from training.batch_statistics import settle
 from training.calibration import calibrate
 from training.evaluate import figures_of, outcomes_of
 from training.initial_weights import start_from
@@ -30,12 +26,6 @@ from training.metrics import calibration_error_by_chance, expected_calibration_e
 from training.normalisation import MEAN, STD, normalise
 from training.teacher import Teacher
 from training.torchvision_shim import import_torchvision
-
-
-def write_catalog(folder: Path, records: list[dict[str, object]]) -> None:
-    photo = encoded(striped((60, 80)), "WEBP")
-    full = [{"article_type": r["category"], "split": "train", "image": photo, **r} for r in records]
-    pq.write_table(pa.Table.from_pylist(full), folder / "catalog.parquet")
 
 
 class TestRows:
@@ -116,6 +106,21 @@ class TestDataset:
         ]
         assert [row.part for row in dataset.without_near_duplicates(read)] == ["tune", "tune"]
 
+    def test_twins_of_test_rows_train_where_nothing_is_measured_by_these(self) -> None:
+        random = np.random.default_rng(1)
+        photos = [Image.fromarray(random.integers(0, 256, (80, 60, 3), np.uint8)) for _ in range(2)]
+        read = [
+            rows.Row("catalog", f"{part} {number}", "Socks", ("Socks",), part, encoded(photo))  # type: ignore[arg-type]
+            for number, (judging, photo) in enumerate(zip(("test", "tune"), photos, strict=True))
+            for part in (judging, "train")
+        ]
+        assert [row.part for row in dataset.without_near_duplicates(read, ("tune",))] == [
+            "test",
+            "train",
+            "tune",
+            "tune",
+        ]
+
 
 class TestAugment:
     def test_shape_range_and_repeatability(self) -> None:
@@ -127,6 +132,14 @@ class TestAugment:
         assert first.max() <= 1 + 1e-5
         assert torch.equal(first, again)
         assert not torch.equal(first[0], first[1])
+
+    def test_mixed_photos_show_their_neighbours(self) -> None:
+        x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
+        both, own = mixed(x, 0.5, torch.Generator().manual_seed(3))
+        assert torch.equal(own[4:], torch.ones(4)) and bool((own[:4] < 1).all())
+        expected = own * torch.arange(8.0) + (1 - own) * torch.arange(8.0).roll(1)
+        torch.testing.assert_close(both[:, 0, 0, 0], expected)
+        assert torch.equal(mixed(x, 0.0, torch.Generator().manual_seed(3))[0], x)
 
 
 class TestLoss:
@@ -253,6 +266,17 @@ class TestNetwork:
         with pytest.raises(ValueError, match=r"parameter fc\.bias differs"):
             checkpoint.load(ResNet18(3), tmp_path / "c.safetensors")
 
+    def test_settled_statistics_are_those_of_the_photos(self) -> None:
+        torch.manual_seed(0)
+        network = ResNet18(5)
+        photos = torch.randint(0, 256, (600, 32, 32, 3), dtype=torch.uint8)
+        settle(network, photos)
+        assert not network.training
+        with torch.inference_mode():
+            seen = network.conv1(normalise(photos))
+        torch.testing.assert_close(network.bn1.running_mean, seen.mean(dim=(0, 2, 3)), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(network.bn1.running_var, seen.var(dim=(0, 2, 3)), rtol=1e-2, atol=1e-4)
+
     def test_initial_weights(self, tmp_path: Path) -> None:
         assert "random" in start_from(ResNet18(28), "scratch", tmp_path)
         checkpoint.save(ResNet18(28), tmp_path / "checkpoint.safetensors")
@@ -325,68 +349,3 @@ def test_teacher_is_efficientnet_with_its_imagenet_weights() -> None:
     with torch.inference_mode():
         own_scale = (photos.permute(0, 3, 1, 2).float() - 127) / 128
         torch.testing.assert_close(teacher(normalise(photos)), teacher.body(own_scale), rtol=1e-3, atol=1e-3)
-
-
-class TestCommand:
-    """``python -m training`` as a person runs it, on a handful of photos."""
-
-    def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "training", "train", "--data", str(folder), "--out", str(folder / "model")]
-        small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
-        return subprocess.run([*command, *small, *arguments], cwd=ROOT, capture_output=True, text=True)
-
-    def write_data(self, folder: Path) -> None:
-        """Write patchworks, each unlike the others, tinted by category."""
-        random = np.random.default_rng(4)
-        tints = {"Socks": (255, 60, 60), "Belts": (60, 60, 255), "unknown": (60, 255, 60)}
-        records: list[dict[str, object]] = []
-        for index in range(60):
-            for name, tint in tints.items():
-                patches = (random.integers(0, 256, (8, 6, 3)) * np.array(tint) / 255).astype(np.uint8)
-                image = Image.fromarray(patches).resize((60, 80), Image.Resampling.NEAREST)
-                split = "train" if index < 30 else "val"
-                records.append({"id": f"{name}{index}", "category": name, "split": split, "image": encoded(image)})
-        write_catalog(folder, records)
-
-    def test_the_whole_road(self, tmp_path: Path) -> None:
-        self.write_data(tmp_path)
-        done = self.run(tmp_path, "--run", str(tmp_path / "run"))
-        assert done.returncode == 0, done.stderr
-        model = tmp_path / "model"
-        assert contracts.load(model).model_version == "1.0.0"
-        load_network(model, contracts.load(model))
-        for name in ("curves.png", "confusion.png"):
-            with Image.open(tmp_path / "run" / name) as picture:
-                assert picture.width > 800
-        figures = json.loads((model / "figures.json").read_text())["test"]["catalog"]
-        assert figures["n"] + figures["unknown_n"] > 20
-        assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
-
-        again = self.run(tmp_path, "--run", str(tmp_path / "run"), "--model-version", "1.0.0")
-        assert "holds model 1.0.0 already" in again.stderr
-        other = self.run(tmp_path, "--run", str(tmp_path / "run"), "--learning-rate", "0.3")
-        assert "other settings" in other.stderr and "RUN=" in other.stderr
-        bumped = self.run(tmp_path, "--run", str(tmp_path / "run"))
-        assert bumped.returncode == 0
-        assert contracts.load(model).model_version == "1.1.0"
-
-    def test_bad_data_is_named(self, tmp_path: Path) -> None:
-        nowhere = self.run(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
-        assert nowhere.stderr.startswith("training: ")
-        assert "nowhere does not exist" in nowhere.stderr
-        write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
-        assert "no rows to train on" in self.run(tmp_path, "--run", str(tmp_path / "run")).stderr
-
-    def test_teacher_then_student(self, tmp_path: Path) -> None:
-        self.write_data(tmp_path)
-        small = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16", "--input-size", "32")
-        command = [sys.executable, "-m", "training", "teacher", "--data", str(tmp_path), "--run", str(tmp_path / "t")]
-        done = subprocess.run([*command, *small], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        missing = self.run(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "teacher.pt"))
-        assert "python -m training teacher" in missing.stderr
-        student = self.run(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
-        assert student.returncode == 0, student.stderr
-        assert "learning from" in student.stdout
-        other = self.run(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
-        assert "other settings" in other.stderr

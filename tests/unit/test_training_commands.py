@@ -1,0 +1,112 @@
+"""``python -m training`` as a person runs it, on a handful of photos."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.graph import load_network
+from handler import contract as contracts
+from tests.conftest import ROOT
+from tests.drawn_photos import encoded
+from tests.unit.catalog import write_catalog
+
+SMALL = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16")
+
+
+def training(command: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "training", command, "--data", str(folder), *SMALL]
+    return subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return training("train", folder, "--out", str(folder / "model"), "--input-size", "32", *arguments)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Patchworks, each unlike the others, tinted by category."""
+    random = np.random.default_rng(4)
+    tints = {"Socks": (255, 60, 60), "Belts": (60, 60, 255), "unknown": (60, 255, 60)}
+    records: list[dict[str, object]] = []
+    for index in range(60):
+        for name, tint in tints.items():
+            patches = (random.integers(0, 256, (8, 6, 3)) * np.array(tint) / 255).astype(np.uint8)
+            image = Image.fromarray(patches).resize((60, 80), Image.Resampling.NEAREST)
+            split = "train" if index < 30 else "val"
+            records.append({"id": f"{name}{index}", "category": name, "split": split, "image": encoded(image)})
+    write_catalog(tmp_path, records)
+    return tmp_path
+
+
+def test_the_whole_road(data: Path, tmp_path: Path) -> None:
+    done = train(tmp_path, "--run", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    model = tmp_path / "model"
+    assert contracts.load(model).model_version == "1.0.0"
+    load_network(model, contracts.load(model))
+    for name in ("curves.png", "confusion.png"):
+        with Image.open(tmp_path / "run" / name) as picture:
+            assert picture.width > 800
+    figures = json.loads((model / "figures.json").read_text())["test"]["catalog"]
+    assert figures["n"] + figures["unknown_n"] > 20
+    assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
+
+    again = train(tmp_path, "--run", str(tmp_path / "run"), "--model-version", "1.0.0")
+    assert "holds model 1.0.0 already" in again.stderr
+    other = train(tmp_path, "--run", str(tmp_path / "run"), "--learning-rate", "0.3")
+    assert "other settings" in other.stderr and "RUN=" in other.stderr
+    bumped = train(tmp_path, "--run", str(tmp_path / "run"))
+    assert bumped.returncode == 0
+    assert contracts.load(model).model_version == "1.1.0"
+
+
+def test_bad_data_is_named(tmp_path: Path) -> None:
+    nowhere = train(tmp_path / "nowhere", "--run", str(tmp_path / "run"))
+    assert nowhere.stderr.startswith("training: ")
+    assert "nowhere does not exist" in nowhere.stderr
+    write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
+    assert "no rows to train on" in train(tmp_path, "--run", str(tmp_path / "run")).stderr
+
+
+def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
+    done = training("teacher", data, "--run", str(tmp_path / "t"), "--input-size", "32")
+    assert done.returncode == 0, done.stderr
+    missing = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "teacher.pt"))
+    assert "python -m training teacher" in missing.stderr
+    student = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
+    assert student.returncode == 0, student.stderr
+    assert "learning from" in student.stdout
+    other = train(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
+    assert "other settings" in other.stderr
+
+
+def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: Path) -> None:
+    first = train(data, "--run", str(tmp_path / "run"))
+    assert first.returncode == 0, first.stderr
+    out = ("--out", str(tmp_path / "shipped"), "--model-version", "1.1.0", "--measured", str(data / "model"))
+    done = training("refit", data, "--run", str(tmp_path / "refit"), *out)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((data / "model" / "figures.json").read_text())
+    shipped = json.loads((tmp_path / "shipped" / "figures.json").read_text())
+    assert shipped["test"] == measured["test"]
+    assert shipped["test_of"] == {"model_version": "1.0.0", "training": measured["training"]}
+    weights = [(folder / "checkpoint.safetensors").read_bytes() for folder in (data / "model", tmp_path / "shipped")]
+    assert weights[0] != weights[1]
+
+
+def test_input_sizes_are_compared(data: Path, tmp_path: Path) -> None:
+    done = training("input-sizes", data, "--run", str(tmp_path / "sizes"))
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[-5:]] == [
+        "112 px, squash",
+        "128 px, squash",
+        "128 px, letterbox",
+        "160 px, squash",
+        "224 px, squash",
+    ]
+    assert done.stdout.splitlines()[-1].count("%") >= 1
