@@ -41,6 +41,8 @@ SideOption = Annotated[int, typer.Option(min=32)]
 RateOption = Annotated[float, typer.Option(min=0)]
 ShareOption = Annotated[float, typer.Option(min=0, max=1)]
 DistillationOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the teacher in the loss.")]
+TemperatureOption = Annotated[float, typer.Option(min=0.1, help="Of the teacher's answers: above 1 they are softer.")]
+SmoothingOption = Annotated[float, typer.Option(min=0, max=1, help="Share of a label's loss that wants all alike.")]
 MixupOption = Annotated[float, typer.Option(min=0, max=1, help="Share of each batch that shows two photos at once.")]
 
 FuseOption = Annotated[bool, typer.Option("--fuse", help="Compile the network: a minute that pays on a GPU.")]
@@ -99,6 +101,8 @@ def train(
     ema_decay: ShareOption = 0.998,
     wild_weight: RateOption = 3.0,
     distillation_weight: DistillationOption = 0.7,
+    distillation_temperature: TemperatureOption = 2.0,
+    label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
     fuse: FuseOption = False,
     seed: int = 1,
@@ -115,6 +119,8 @@ def train(
         wild_weight=wild_weight,
         seed=seed,
         distillation_weight=distillation_weight,
+        distillation_temperature=distillation_temperature,
+        label_smoothing=label_smoothing,
         mixup=mixup,
     )
     with spoken_errors():
@@ -139,6 +145,8 @@ def refit(
     ema_decay: ShareOption = 0.998,
     wild_weight: RateOption = 3.0,
     distillation_weight: DistillationOption = 0.7,
+    distillation_temperature: TemperatureOption = 2.0,
+    label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
     fuse: FuseOption = False,
     seed: int = 2,
@@ -156,6 +164,8 @@ def refit(
             wild_weight=wild_weight,
             seed=seed,
             distillation_weight=distillation_weight,
+            distillation_temperature=distillation_temperature,
+            label_smoothing=label_smoothing,
             mixup=mixup,
         )
         order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)

@@ -43,6 +43,8 @@ class TrainingSettings:
         optimizer: ``sgd`` for a network from random weights, ``adamw`` for one that keeps what it knows.
         head_learning_rate_factor: how many times as fast the last layer learns.
         distillation_weight: share of the loss that a teacher's answers have, where there is a teacher.
+        distillation_temperature: at which these answers are learned.
+        label_smoothing: share of a label's loss that wants every class alike.
         mixup: share of a batch that shows two photos at once.
     """
 
@@ -58,6 +60,8 @@ class TrainingSettings:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     head_learning_rate_factor: float = 1.0
     distillation_weight: float = 0.7
+    distillation_temperature: float = 2.0
+    label_smoothing: float = 0.05
     mixup: float = 0.0
 
 
@@ -177,13 +181,16 @@ class Training(Generic[N]):
         accepts = self.data.accepts[index]
         with torch.autocast(self.device.type, self._arithmetic):
             logits = self._forward(_resized(views, self.settings.input_size)).float()
-        labels = own * set_valued_loss(logits, accepts) + (1 - own) * set_valued_loss(logits, accepts.roll(1, 0))
+        smoothing = self.settings.label_smoothing
+        labels = own * set_valued_loss(logits, accepts, smoothing)
+        labels = labels + (1 - own) * set_valued_loss(logits, accepts.roll(1, 0), smoothing)
         if not self._teachers:
             return labels.mean()
         with torch.no_grad(), torch.autocast(self.device.type, self._arithmetic):
             answers = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
+        taught = distillation_loss(logits, torch.stack(answers).mean(dim=0), self.settings.distillation_temperature)
         weight = self.settings.distillation_weight
-        return (1 - weight) * labels.mean() + weight * distillation_loss(logits, torch.stack(answers).mean(dim=0))
+        return (1 - weight) * labels.mean() + weight * taught
 
     @torch.no_grad()
     def _take_into_average(self) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float = 0.05) -> Tensor:
+def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float) -> Tensor:
     """Return minus the log of the summed probability of everything that counts as right, float [N].
 
     A label that is coarser than our categories (shoes: any footwear) asks only that the probability goes
@@ -21,7 +21,7 @@ def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float = 0.05) ->
     return -((1 - smoothing) * right + smoothing * log_probability.mean(dim=1))
 
 
-def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float = 2.0) -> Tensor:
+def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
     """Return the cross-entropy between a teacher's softened answers and the network's, as a mean.
 
     The answers of a teacher say how alike two categories are, which a label does not. Multiplied by the squared

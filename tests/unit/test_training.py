@@ -159,8 +159,8 @@ class TestLoss:
 
     def test_a_teachers_answers_are_learned(self) -> None:
         teacher = torch.tensor([[3.0, 1.0, 0.0]])
-        same = distillation_loss(teacher, teacher)
-        assert same < distillation_loss(teacher + torch.tensor([[0.0, 1.0, 0.0]]), teacher)
+        same = distillation_loss(teacher, teacher, 2)
+        assert same < distillation_loss(teacher + torch.tensor([[0.0, 1.0, 0.0]]), teacher, 2)
         entropy = torch.distributions.Categorical(logits=teacher / 2).entropy().item()
         assert same.item() == pytest.approx(4 * entropy, rel=1e-5)
 
