@@ -1,15 +1,22 @@
 """What the service's answer means for a photo."""
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from results.repeats import MINIATURE_BYTES, Fingerprint
 
 _PHOTO_STATUSES = frozenset({400, 413, 415, 422})
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A photo's classification, as the service gave it."""
+    """A photo's classification, as the service gave it.
+
+    Attributes:
+        fingerprint: what the photo looks like; None where there is nothing to see, or from a service that cannot tell.
+    """
 
     predicted_class: str
     confidence: float
@@ -18,6 +25,7 @@ class Prediction:
     top3: list[dict[str, Any]]
     model_version: str
     contract_version: str
+    fingerprint: Fingerprint | None = None
 
 
 @dataclass(frozen=True)
@@ -102,4 +110,13 @@ def _prediction(value: dict[str, Any]) -> Prediction:
         top3=[{"class": str(entry["class"]), "probability": float(entry["probability"])} for entry in value["top"]],
         model_version=str(value["model_version"]),
         contract_version=str(value["contract_version"]),
+        fingerprint=_fingerprint(value["fingerprint"]) if value.get("fingerprint") else None,
     )
+
+
+def _fingerprint(value: dict[str, Any]) -> Fingerprint:
+    miniature = base64.b64decode(value["miniature"], validate=True)
+    dhash = int(value["dhash"], 16)
+    if len(miniature) != MINIATURE_BYTES or len(set(miniature)) == 1 or not 0 <= dhash < 1 << 64:
+        raise ValueError("fingerprint")
+    return Fingerprint(dhash, miniature)

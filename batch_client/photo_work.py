@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_client.answers import Prediction, Refusal, Trouble
-from batch_client.fingerprint import fingerprint_of
 from batch_client.intake import sha256_of
 from batch_client.manifest import Entry
 from batch_client.media import MediaStore
@@ -131,7 +130,7 @@ class PhotoWork:
             return error
         if isinstance(answer, Suspect):
             return answer
-        outcome = self._outcome(photo, answer, data)
+        outcome = self._outcome(photo, answer)
         if self._reads_once and isinstance(outcome, Classified) and is_for_a_person(outcome):
             self._write_picture(photo, data)
         return outcome
@@ -143,14 +142,12 @@ class PhotoWork:
         message = f"It cannot be read: {error.strerror or error}. Check its permissions."
         return _failed(photo, "unreadable_file", message, photo_fault=False)
 
-    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble, data: bytes) -> Classified | Failed:
+    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:
         if isinstance(answer, Refusal):
             return _failed(photo, answer.code, answer.message, photo_fault=True)
         if isinstance(answer, Trouble):
             message = f"The service answers other photos, but not this one: {answer.message}"
             return _failed(photo, "no_answer", message, photo_fault=False)
-        with self._decoding:
-            fingerprint = fingerprint_of(data)
         return Classified(
             photo.key,
             photo.bytes,
@@ -163,7 +160,7 @@ class PhotoWork:
             answer.contract_version,
             photo.expected_category,
             audit=self._draw_audit(answer.decision),
-            fingerprint=fingerprint,
+            fingerprint=answer.fingerprint,
         )
 
     def _draw_audit(self, decision: str) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 from pyarrow import parquet
 from sqlalchemy import insert
 
-from batch_client.fingerprint import fingerprint_of
+from handler.decode import Limits, decode
+from handler.fingerprint import fingerprint_of
 from results.clock import now
 from results.database import Database
 from results.repeats import Fingerprint, find_exact, find_near, fingerprint_row
@@ -22,6 +23,7 @@ from results.similar import MOST_SIMILAR, find_similar
 _ROWS_AT_ONCE = 10_000
 _UPPER = 0xFFFF_FFFF << 32
 _ON_A_PAGE = 12
+_LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000, min_side=16, max_photos=16)
 
 
 def main() -> None:
@@ -54,8 +56,9 @@ def _hashes(like: Path | None) -> Callable[[int], int]:
     """
     if like is None:
         return lambda number: random.Random(number).getrandbits(64)
-    found = [fingerprint_of(image) for image in parquet.read_table(like, columns=["image"]).column(0).to_pylist()]
-    real = [entry.dhash for entry in found if entry is not None]
+    images = parquet.read_table(like, columns=["image"]).column(0).to_pylist()
+    found = [fingerprint_of(decode(image, _LIMITS)) for image in images]
+    real = [int(entry["dhash"], 16) for entry in found if entry is not None]
 
     def crossed(number: int) -> int:
         upper, lower = random.Random(number).choices(real, k=2)

@@ -1,11 +1,13 @@
 """A service that answers every photo at once, for measuring the batch client alone.
 
 ``python -m benchmarks.stub_service`` prints its port, then serves until a signal. It reads no photo: whatever the body
-holds, the answer is the same, in the shape of the prediction API.
+holds, the answer is the same, in the shape of the prediction API; only the fingerprint is another each time.
 """
 
 import asyncio
+import base64
 import json
+import random
 
 _MODEL = {"model_version": "1.0.0", "contract_version": "1"}
 _DESCRIPTION = {**_MODEL, "classes": ["Socks", "Belts"], "input_size": 112, "graph": "none", "device": "cpu"}
@@ -16,6 +18,11 @@ _PREDICTION = {
     "top": [{"class": "Socks", "probability": 0.9}],
     **_MODEL,
 }
+
+
+def _prediction() -> dict[str, object]:
+    miniature = base64.b64encode(random.randbytes(8 * 8 * 3)).decode("ascii")
+    return {**_PREDICTION, "fingerprint": {"dhash": random.randbytes(8).hex(), "miniature": miniature}}
 
 
 def _encoded(answer: dict[str, object]) -> bytes:
@@ -44,10 +51,7 @@ class Connection(asyncio.Protocol):
             if len(self._received) < end + 4 + length:
                 return
             del self._received[: end + 4 + length]
-            self._transport.write(_ANSWERS[b"application/json" in head])
-
-
-_ANSWERS = {True: _encoded(_DESCRIPTION), False: _encoded(_PREDICTION)}
+            self._transport.write(_encoded(_DESCRIPTION if b"application/json" in head else _prediction()))
 
 
 async def _serve() -> None:

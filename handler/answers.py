@@ -13,6 +13,7 @@ from handler.contract import Contract
 from handler.decode import Limits, decode
 from handler.errors import PhotoError
 from handler.explain import OVERLAY_SIDE, explanation, heatmap_of, overlay, reduced
+from handler.fingerprint import fingerprint_of
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
@@ -40,7 +41,9 @@ class PhotoInWork:
     Attributes:
         encoded: as it arrived.
         keep_picture: an overlay will be drawn on it.
+        wants_fingerprint: the answer shall say what the photo looks like.
         picture: the photo at the overlay's size, mode RGB, if so.
+        fingerprint: what it looks like, if that is wanted and there is something to see.
         pixels: uint8 [H, W, 3] for the network; None when the photo cannot be classified.
         error: why not; None with no pixels means a fault of ours.
         seconds: what decoding and preprocessing took.
@@ -51,7 +54,9 @@ class PhotoInWork:
 
     encoded: EncodedPhoto
     keep_picture: bool
+    wants_fingerprint: bool = False
     picture: Image.Image | None = None
+    fingerprint: dict[str, str] | None = None
     pixels: NDArray[np.uint8] | None = None
     error: PhotoError | None = None
     seconds: float = 0.0
@@ -79,6 +84,7 @@ def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWo
         image = decode(photo.encoded.data, limits, least_side)
         photo.pixels = preprocess(image, contract.input_size)
         photo.picture = reduced(image) if photo.keep_picture else None
+        photo.fingerprint = fingerprint_of(image) if photo.wants_fingerprint else None
     except PhotoError as error:
         photo.error = error
     except Exception:
@@ -97,7 +103,9 @@ class RowAnswers:
     def __post_init__(self) -> None:
         alone = len(self.request.photos) == 1  # several answers are a list, which is JSON
         keep_picture = alone and self.request.purpose == "explain" and self.request.wants_png
-        self.photos = [PhotoInWork(encoded, keep_picture) for encoded in self.request.photos]
+        self.photos = [
+            PhotoInWork(encoded, keep_picture, self.request.wants_fingerprint) for encoded in self.request.photos
+        ]
 
     def response(self, contract: Contract) -> Response:
         """Build the response: the photo's own status for one photo, 200 and a list for several."""
@@ -127,8 +135,8 @@ class RowAnswers:
             return internal_error_entry()
         answer = postprocess(photo.logits[np.newaxis], contract)[0]
         if self.request.purpose == "explain":
-            return explanation(answer, _heatmap(photo))
-        return answer
+            answer = explanation(answer, _heatmap(photo))
+        return {**answer, "fingerprint": photo.fingerprint} if photo.wants_fingerprint else answer
 
 
 def _heatmap(photo: PhotoInWork) -> NDArray[np.float32]:

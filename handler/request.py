@@ -31,12 +31,14 @@ class Request:
         photos: in the order of the request; empty for ``describe``.
         wants_png: the sender accepts ``image/png``.
         is_probe: nobody's photo, sent to see whether the service answers; the metrics leave it out.
+        wants_fingerprint: the answer shall say what the photo looks like.
     """
 
     purpose: Purpose
     photos: tuple[EncodedPhoto, ...]
     wants_png: bool
     is_probe: bool
+    wants_fingerprint: bool
 
 
 def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -> Request:
@@ -54,7 +56,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     content_type = str(lowered.get("content-type", "")).lower()
     explains = str(lowered.get("explain", "")) == "True"
     wants_png = "image/png" in str(lowered.get("accept", "")).lower()
-    is_probe = "x-probe" in lowered
+    is_probe, wants_fingerprint = "x-probe" in lowered, "x-fingerprint" in lowered
     if content_type.startswith("application/x-www-form-urlencoded"):
         raise PhotoError(
             415,
@@ -63,7 +65,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         )
     body = row.get("body")
     if isinstance(body, Mapping) and body.get("describe") is True:
-        return Request("describe", (), wants_png, is_probe)
+        return Request("describe", (), wants_png, is_probe, wants_fingerprint)
     if len(row) > max_photos:
         raise PhotoError(
             413, "too_many_photos", f"The request carries {len(row)} photos, the limit is {max_photos}. Send several."
@@ -76,4 +78,4 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     )
     if not photos:
         raise PhotoError(400, "empty_body", "The request carries no photo. Send it as the body or as a file field.")
-    return Request("explain" if explains else "predict", photos, wants_png, is_probe)
+    return Request("explain" if explains else "predict", photos, wants_png, is_probe, wants_fingerprint)

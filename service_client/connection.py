@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,15 +36,24 @@ class Connection:
             refuses the token, for it is new at every start. What it raises comes out of the constructor and ``post``.
         connections: kept open at once.
         timeout: seconds to connect, and to wait for the answer.
+        headers: of every request.
     """
 
-    def __init__(self, url: str, read_token: Callable[[], str], connections: int, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        url: str,
+        read_token: Callable[[], str],
+        connections: int,
+        timeout: tuple[float, float],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._read_token = read_token
         self._token = read_token()
         self._lock = threading.Lock()
         self._timeout = timeout
         self._session = requests.Session()
+        self._session.headers.update(headers or {})
         # A proxy for the outside world must not get what stays on this machine.
         self._session.trust_env = urlsplit(url).hostname not in _LOOPBACK
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)

@@ -1,11 +1,14 @@
 """The handler as TorchServe's own worker code loads and drives it."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handler.contract import Contract
+from handler.fingerprint import fingerprint_of
 from tests.drawn_photos import encoded, heic, striped, turned_by_exif
 from tests.handler.worker import Answer, Worker
 
@@ -70,6 +73,22 @@ def test_several_files_keep_their_own_errors(worker: Worker) -> None:
     assert [entry["field"] for entry in entries] == ["first", "second", "third"]
     assert entries[1]["error"]["code"] == "unsupported_format"
     assert "predicted_class" in entries[0] and "predicted_class" in entries[2]
+
+
+def test_a_fingerprint_is_told_to_those_who_ask(worker: Worker) -> None:
+    asked = {**JPEG_HEADERS, "x-fingerprint": "1"}
+    fields = {"a": PHOTO, "b": b"no photo", "c": encoded(Image.new("RGB", (99, 99)))}
+    rows = [({"body": PHOTO}, headers) for headers in (JPEG_HEADERS, asked, {**asked, "explain": "True"})]
+    answers = worker.predict(*rows, (fields, {**FORM_HEADERS, "X-Fingerprint": "1"}))
+    plain, alone, explained, several = (answer.json() for answer in answers)
+    assert "fingerprint" not in plain
+    with Image.open(io.BytesIO(PHOTO)) as picture:
+        expected = fingerprint_of(picture.convert("RGB"))
+    assert alone == {**plain, "fingerprint": expected}
+    assert explained["fingerprint"] == expected
+    entries = several["predictions"]
+    assert (entries[0]["fingerprint"], entries[2]["fingerprint"]) == (expected, None)
+    assert set(entries[1]) == {"field", "error"}
 
 
 def test_exif_orientation_changes_nothing(worker: Worker) -> None:

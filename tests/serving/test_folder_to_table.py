@@ -10,7 +10,7 @@ from PIL import Image
 
 from handler.contract import Contract
 from tests.conftest import SHARED_DATA
-from tests.drawn_photos import encoded, striped, write_awkward_folder
+from tests.drawn_photos import SAMPLES, encoded, striped, write_awkward_folder
 from tests.serving.conftest import ServiceUnderTest
 
 
@@ -62,6 +62,21 @@ def test_two_hundred_photos(service: ServiceUnderTest, contract: Contract, tmp_p
     again = run(service, tmp_path / "inbox", results)
     assert (again["exit_code"], again["known"], again["classified"]) == (0, 200, 0)
     assert rows(results, "SELECT count(*) FROM predictions_history") == [(200,)]
+
+
+def test_a_copy_is_found_by_what_the_service_says_it_looks_like(service: ServiceUnderTest, tmp_path: Path) -> None:
+    inbox, results = tmp_path / "inbox", tmp_path / "results.db"
+    inbox.mkdir()
+    photo = SAMPLES / "jeans.jpg"
+    (inbox / "a.jpg").write_bytes(photo.read_bytes())
+    (inbox / "b.jpg").write_bytes((SAMPLES / "belt.jpg").read_bytes())
+    with Image.open(photo) as picture:
+        (inbox / "c.webp").write_bytes(encoded(picture.resize((picture.width // 2, picture.height // 2)), "WEBP"))
+    run(service, inbox, results)
+    first = rows(results, "SELECT photo_id FROM predictions WHERE filename = 'a.jpg'")[0][0]
+    repeats = "SELECT filename, repeat_of, repeat_kind FROM predictions WHERE repeat_of IS NOT NULL"
+    assert rows(results, repeats) == [("c.webp", first, "near")]
+    assert rows(results, "SELECT count(*) FROM fingerprints") == [(3,)]
 
 
 def test_stored_answer_is_the_services_answer(service: ServiceUnderTest, tmp_path: Path) -> None:

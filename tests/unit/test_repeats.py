@@ -1,5 +1,6 @@
 """Photos that came before: found by their bytes or by what they show, flagged, and answered only once."""
 
+import base64
 import csv
 import io
 import json
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from sqlalchemy import select
 
+from batch_client.answers import Prediction, Trouble, read_answer
 from batch_client.exit_codes import ExitCode
-from batch_client.fingerprint import dhash, fingerprint_of
+from handler.fingerprint import dhash
 from results import photos
 from results.database import Database
 from results.photos import PhotoKey
@@ -26,7 +28,7 @@ from results.verify import verify
 from tests.drawn_photos import SAMPLES, encoded, striped
 from tests.unit.desk import Desk
 from tests.unit.stored_nights import answer, night
-from tests.unit.stub_service import Answer, prediction
+from tests.unit.stub_service import Answer, looks, prediction
 from training.dataset import dhash as dhash_of_training
 
 PICTURES = sorted(SAMPLES.glob("*.jpg"))
@@ -45,6 +47,14 @@ def copies(picture: Image.Image) -> dict[str, bytes]:
         "half": encoded(half, quality=75),
         "turned by EXIF": encoded(picture.transpose(Image.Transpose.ROTATE_90), exif=exif, quality=90),
     }
+
+
+def fingerprint_of(photo: bytes) -> Fingerprint | None:
+    """Return a photo's fingerprint as the client reads it in an answer."""
+    body = prediction()[1] | {"fingerprint": looks(photo)}
+    read = read_answer(200, json.dumps(body).encode())
+    assert isinstance(read, Prediction)
+    return read.fingerprint
 
 
 def alike(one: Fingerprint, other: Fingerprint) -> bool:
@@ -71,7 +81,26 @@ class TestFingerprint:
         noise = Image.effect_noise((300, 300), 8).convert("RGB")
         for nothing in (Image.new("RGB", (60, 80), "white"), Image.new("RGB", (60, 80), "red"), noise):
             assert fingerprint_of(encoded(nothing)) is None
-        assert fingerprint_of(b"no picture") is None
+
+    def test_a_service_that_cannot_tell_still_classifies(self) -> None:
+        read = read_answer(200, json.dumps(prediction()[1]).encode())
+        assert isinstance(read, Prediction)
+        assert read.fingerprint is None
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            {"dhash": "g" * 16, "miniature": base64.b64encode(MINIATURE).decode()},
+            {"dhash": "f" * 17, "miniature": base64.b64encode(MINIATURE).decode()},
+            {"dhash": "f" * 16, "miniature": base64.b64encode(MINIATURE[1:]).decode()},
+            {"dhash": "f" * 16, "miniature": base64.b64encode(bytes(192)).decode()},  # would divide by zero later
+            {"dhash": "f" * 16},
+            "f" * 16,
+        ],
+    )
+    def test_a_broken_fingerprint_is_no_answer(self, broken: object) -> None:
+        body = prediction()[1] | {"fingerprint": broken}
+        assert isinstance(read_answer(200, json.dumps(body).encode()), Trouble)
 
     def test_the_hash_is_the_one_by_which_training_leaves_out_twins(self) -> None:
         for path in PICTURES:
