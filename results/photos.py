@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select
 
 from results import review_queue
 from results.clock import now
@@ -92,6 +92,13 @@ class Known:
     contract_version: str
 
 
+# Run for every photo of a night, so built once.
+_STORED = select(photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind).where(
+    *(photos.c[name] == bindparam(name) for name in ("source", "filename", "sha256", "return_id"))
+)
+_NEW = insert(photos).returning(photos.c.id)
+
+
 def find_known(
     connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
 ) -> dict[PhotoKey, Known]:
@@ -168,7 +175,7 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Rep
         state = {"error_code": outcome.code, "error_message": outcome.message, "photo_fault": outcome.photo_fault}
         photo_id, repeat = _upsert_photo(connection, outcome, {"status": "failed", **state})
         failure = {"run_id": run, "photo_id": photo_id, "code": outcome.code, "message": outcome.message}
-        connection.execute(insert_once(connection, run_failures).values(**failure, is_new=True))
+        connection.execute(insert_once(connection, run_failures), {**failure, "is_new": True})
         review_queue.refresh(connection, [photo_id])
         return repeat
     versions = {"model_version": outcome.model_version, "contract_version": outcome.contract_version}
@@ -176,20 +183,18 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Rep
     photo_id, repeat = _upsert_photo(connection, outcome, {"status": "classified", **state})
     if outcome.fingerprint is not None:
         store_fingerprint(connection, outcome.photo.sha256, outcome.fingerprint)
-    connection.execute(
-        insert_once(connection, predictions_history).values(
-            photo_id=photo_id,
-            run_id=run,
-            predicted_class=outcome.predicted_class,
-            confidence=outcome.confidence,
-            decision=outcome.decision,
-            reason=outcome.reason,
-            top3=json.dumps(outcome.top3, separators=(",", ":")),
-            timestamp=now(),
-            reused=outcome.reused,
-            **versions,
-        )
-    )
+    prediction = {
+        "photo_id": photo_id,
+        "run_id": run,
+        "predicted_class": outcome.predicted_class,
+        "confidence": outcome.confidence,
+        "decision": outcome.decision,
+        "reason": outcome.reason,
+        "top3": json.dumps(outcome.top3, separators=(",", ":")),
+        "timestamp": now(),
+        "reused": outcome.reused,
+    }
+    connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
     review_queue.refresh(connection, [photo_id])
     return repeat
 
@@ -202,7 +207,7 @@ def store_known(connection: Connection, run: int, known: Known, expected_categor
     """
     if known.status == "failed":
         failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
-        connection.execute(insert_once(connection, run_failures).values(**failure, is_new=False))
+        connection.execute(insert_once(connection, run_failures), {**failure, "is_new": False})
     changed: dict[str, str | None] = {}
     if expected_category != known.expected_category:
         changed["expected_category"] = expected_category
@@ -218,23 +223,14 @@ def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:
     return and_(answer.model_version == model_version, answer.contract_version == contract_version)
 
 
-def _is(key: PhotoKey) -> ColumnElement[bool]:
-    return and_(
-        photos.c.source == key.source,
-        photos.c.filename == key.filename,
-        photos.c.sha256 == key.sha256,
-        photos.c.return_id == key.return_id,
-    )
-
-
 def _upsert_photo(
     connection: Connection, outcome: Classified | Failed, state: dict[str, Any]
 ) -> tuple[int, Repeat | None]:
     """Insert the photo's record or bring it up to date; return its id and what it repeats."""
     key = outcome.photo
     state = {**state, "bytes": outcome.bytes, "expected_category": outcome.expected_category}
-    columns = (photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind)
-    row = connection.execute(select(*columns).where(_is(key))).first()
+    identity = asdict(key)
+    row = connection.execute(_STORED, identity).first()
     if row is None:
         repeat = find_exact(connection, key.sha256) if key.sha256 else None
         repeat = repeat or _find_near(connection, outcome, before=None)
@@ -246,9 +242,8 @@ def _upsert_photo(
     if row is not None:
         connection.execute(photos.update().where(photos.c.id == row.id).values(**state))
         return int(row.id), repeat
-    identity = {"source": key.source, "filename": key.filename, "sha256": key.sha256, "return_id": key.return_id}
-    new = insert(photos).values(**identity, created_at=now(), **state)
-    return int(connection.execute(new.returning(photos.c.id)).scalar_one()), repeat
+    new = {**identity, **state, "created_at": now()}
+    return int(connection.execute(_NEW, new).scalar_one()), repeat
 
 
 def _find_near(connection: Connection, outcome: Classified | Failed, before: int | None) -> Repeat | None:

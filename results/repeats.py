@@ -1,13 +1,14 @@
 """Photos that came before: the same bytes again, or another file of the same picture."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from math import sqrt
 from operator import mul
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, func, select, union_all
+from sqlalchemy import Connection, bindparam, func, select, union_all
 
 from results.schema import fingerprints, photos
 from results.upsert import insert_once
@@ -21,6 +22,23 @@ _MOST_BITS = 5
 _LEAST_CORRELATION = 0.995
 _BANDS = tuple(range(first, 64, 3) for first in range(3))  # the bits of each
 _ROWS_AT_ONCE = 500
+_ANY_ID = (1 << 63) - 1
+
+# Of the photos that a night stores, every one is looked for: the statements are built once, for building them takes
+# longer than running them.
+_EARLIEST_WITH_BYTES = select(func.min(photos.c.id)).where(
+    photos.c.sha256 == bindparam("sha256"), photos.c.id < bindparam("before")
+)
+# From the indexes of the bands alone.
+_found = union_all(
+    *(
+        select(fingerprints.c.id, fingerprints.c.dhash).where(
+            fingerprints.c[f"band{number}"].in_(bindparam(f"values{number}", expanding=True))
+        )
+        for number in range(len(_BANDS))
+    )
+).subquery()
+_CANDIDATES = select(_found.c.id, _found.c.dhash)
 
 
 @dataclass(frozen=True)
@@ -46,10 +64,8 @@ class Repeat:
 
 def find_exact(connection: Connection, sha256: str, before: int | None = None) -> Repeat | None:
     """Return the earliest photo with these bytes, of those with an id below ``before``; None if there is none."""
-    query = select(func.min(photos.c.id)).where(photos.c.sha256 == sha256)
-    if before is not None:
-        query = query.where(photos.c.id < before)
-    earliest = connection.execute(query).scalar()
+    which = {"sha256": sha256, "before": _ANY_ID if before is None else before}
+    earliest = connection.execute(_EARLIEST_WITH_BYTES, which).scalar()
     return Repeat(earliest, "exact") if earliest is not None else None
 
 
@@ -95,7 +111,7 @@ def find_earlier(connection: Connection, photo_id: int) -> Repeat | None:
 
 def store_fingerprint(connection: Connection, sha256: str, fingerprint: Fingerprint) -> None:
     """Store what the photos with these bytes look like, once."""
-    connection.execute(insert_once(connection, fingerprints).values(**fingerprint_row(sha256, fingerprint)))
+    connection.execute(insert_once(connection, fingerprints), fingerprint_row(sha256, fingerprint))
 
 
 def fingerprint_row(sha256: str, fingerprint: Fingerprint) -> dict[str, Any]:
@@ -124,7 +140,7 @@ def find_within(connection: Connection, dhash: int, most_bits: int) -> dict[int,
     """
     own = _signed(dhash)
     found: dict[int, int] = {}
-    for number, other in connection.execute(_candidates(dhash, most_bits)):
+    for number, other in connection.execute(_CANDIDATES, _candidates(dhash, most_bits)):
         # Negative numbers count the bits of their absolute value: the mask makes one of 64 bits of them.
         bits = ((other ^ own) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
         if bits <= most_bits:
@@ -140,26 +156,25 @@ def looks(connection: Connection, ids: list[int]) -> Iterator[tuple[int, str, by
         yield from connection.execute(select(*columns).where(some))
 
 
-def _candidates(dhash: int, most_bits: int) -> Select[Any]:
-    """Select every fingerprint within so many bits, and some beyond, from the indexes of the bands alone.
+def _candidates(dhash: int, most_bits: int) -> dict[str, list[int]]:
+    """Return the values of the bands by which every fingerprint within so many bits is found, and some beyond.
 
     Of five bits in three bands, one band has at most one, and of eight, at most two: it is found under its own value,
     or under one of those that differ in so few bits.
     """
-    parts = []
-    for number, value in enumerate(_bands(dhash)):
-        column = fingerprints.c[f"band{number}"]
-        values = list(_close_by(value, len(_BANDS[number]), most_bits // len(_BANDS)))
-        parts.append(select(fingerprints.c.id, fingerprints.c.dhash).where(column.in_(values)))
-    found = union_all(*parts).subquery()
-    return select(found.c.id, found.c.dhash)
+    bits = most_bits // len(_BANDS)
+    return {
+        f"values{number}": [value ^ flipped for flipped in _close_by(len(_BANDS[number]), bits)]
+        for number, value in enumerate(_bands(dhash))
+    }
 
 
-def _close_by(value: int, width: int, most_bits: int) -> Iterable[int]:
-    """Give the numbers of so many bits that differ from one of them in at most some."""
-    for count in range(most_bits + 1):
-        for bits in combinations(range(width), count):
-            yield value ^ sum(1 << bit for bit in bits)
+@cache
+def _close_by(width: int, most_bits: int) -> tuple[int, ...]:
+    """Return the numbers of so many bits of which at most some are set."""
+    return tuple(
+        sum(1 << bit for bit in bits) for count in range(most_bits + 1) for bits in combinations(range(width), count)
+    )
 
 
 def _bands(dhash: int) -> list[int]:

@@ -21,7 +21,7 @@ from results import photos
 from results.database import Database
 from results.photos import PhotoKey
 from results.purge import purge_return
-from results.repeats import Fingerprint, _bands, _candidates, correlation, find_near, store_fingerprint
+from results.repeats import _CANDIDATES, Fingerprint, _bands, _candidates, correlation, find_near, store_fingerprint
 from results.schema import fingerprints, predictions
 from results.schema import photos as photos_table
 from results.verify import verify
@@ -136,7 +136,8 @@ class TestLookup:
     def test_reads_indexes_and_no_table(self, tmp_path: Path) -> None:
         database = Database(str(tmp_path / "results.db"))
         with database.reading() as connection:
-            query = str(_candidates(7, 5).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            query = _CANDIDATES.params(_candidates(7, 5))
+            query = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
         database.close()
         steps = [step for step in plan if step.startswith(("SCAN fingerprints", "SEARCH fingerprints"))]
