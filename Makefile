@@ -7,7 +7,7 @@ ARCHIVE := model_store/refund_classifier.mar
 ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve stop batch web export test test-all bench check fix teacher train evaluate samples token
+.PHONY: help run serve stop batch web export test test-all bench check fix teacher train refit evaluate samples token
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,10 @@ teacher: .venv/.training ## train the teacher for `make train ARGS="--teacher ru
 train: .venv/.training ## train on the labelled photos of DATA=FOLDER into model/
 	@test -n "$(DATA)" || { echo "usage: make train DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 20']"; exit 2; }
 	$(BIN)/python -m training train --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
+
+refit: .venv/.training ## let the measured model of MEASURED=FOLDER go on with the rows held out of DATA=FOLDER, into model/
+	@test -n "$(DATA)" -a -n "$(MEASURED)" || { echo "usage: make refit DATA=FOLDER MEASURED=FOLDER [RUN=FOLDER] [ARGS='--epochs 4']"; exit 2; }
+	$(BIN)/python -m training refit --data "$(DATA)" --measured "$(MEASURED)" --run "$(or $(RUN),runs/refit)" $(ARGS)
 
 bench: .venv/.benchmarks $(ARCHIVE) ## measure beside the plain FastAPI service (DATA=FOLDER: with its photos)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
