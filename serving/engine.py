@@ -20,7 +20,7 @@ from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
 _STOP_SECONDS = 15
-_REAP_SECONDS = 5
+_REAP_SECONDS = 2  # after SIGKILL; with the drain, all of it fits the 40 s that a container is given
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",  # one thread and no regions: a body of 50 MB is 50 MB
     "-XX:TieredStopAtLevel=1",  # ready sooner, and the compiler's own memory stays small; the network is the work
