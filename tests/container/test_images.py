@@ -10,20 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.container.deployment import SERVICES, Deployment
+from tests.container.deployment import OWNER, SERVICES, Deployment, wait_for
 from tests.container.engine import BASE_IMAGE, docker, size_mb
 
 LARGEST_MB = {"server": 950, "batch": 120, "web": 150}
-PROGRAMS = (
-    "pip",
-    "pip3",
-    "gcc",
-    "cc",
-    "make",
-    "javac",
-    "git",
-    "curl",
-)  # what installs, builds or fetches; JRE, not JDK
+# What installs, builds or fetches; and a JRE, not a JDK.
+PROGRAMS = ("pip", "pip3", "gcc", "cc", "make", "javac", "git", "curl")
 FILES = ("pip", "tests", ".cache", "key_file.json", "*.key", "*.crt")  # keys, and the certificates a build was given
 
 
@@ -47,6 +39,19 @@ def test_image_is_small_and_holds_only_what_runs(deployment: Deployment, service
     assert described["Config"]["User"] == "1000:1000"
     base = json.loads(docker("inspect", BASE_IMAGE))[0]["RootFS"]["Layers"]
     assert described["RootFS"]["Layers"][: len(base)] == base, "BASE_IMAGE is what it stands on"
+
+
+def test_the_server_starts_without_a_network(deployment: Deployment) -> None:
+    """The model came with the image: a start downloads nothing."""
+    folders = ("/tmp:exec", "/run/serving:mode=0700", "/run/keys:mode=0700", "/logs:mode=0700")
+    writable = [part for folder in folders for part in ("--tmpfs", f"{folder},uid={OWNER},gid={OWNER}")]
+    started = ("--detach", "--network", "none", "--read-only", *writable, f"{deployment.name}-server:test")
+    container = docker("run", *started)
+    try:
+        state = ("exec", container, "sh", "-c", "python3 -m serving status --json || true")
+        wait_for(lambda: '"ready": true' in docker(*state), "a prediction without a network")
+    finally:
+        docker("rm", "--force", container)
 
 
 def test_the_fallback_graphs_work_in_the_slim_image(deployment: Deployment) -> None:
