@@ -7,7 +7,7 @@ FROM ${BASE_IMAGE} AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /usr/share/doc /usr/share/man \
-        /usr/lib/python3.11/lib2to3 /usr/lib/python3.11/pydoc_data
+        /usr/lib/python3.11/lib2to3 /usr/lib/python3.11/pydoc_data /usr/lib/python3.11/test /usr/share/zoneinfo/right
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 WORKDIR /app
 
@@ -28,15 +28,18 @@ ARG EXTRAS=""
 RUN set -e; for name in batch $EXTRAS; do pip install -r requirements/$name.txt -c requirements/constraints.txt; done
 COPY deploy/slim-packages.sh /
 RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
-RUN printf '%s\n' '#!/opt/venv/bin/python3' 'from batch_client.cli import app' 'app()' > /opt/venv/bin/batch-client \
-    && chmod 755 /opt/venv/bin/batch-client
+COPY deploy/container_batch_client.py /opt/venv/bin/batch-client
+RUN chmod 755 /opt/venv/bin/batch-client
 COPY results/ results/
+COPY service_client/ service_client/
 COPY batch_client/ batch_client/
-RUN python3 -m compileall -q .
+# The import fails here, not at night, when slimming took too much or a room of ours is missing.
+RUN python3 -m compileall -q . && batch-client --help >/dev/null && python3 -c "import pillow_heif"
 
 FROM python AS batch
 COPY --from=batch-build /opt/venv /opt/venv
 COPY --from=batch-build /app/results results
+COPY --from=batch-build /app/service_client service_client
 COPY --from=batch-build /app/batch_client batch_client
 ENV INBOX=/inbox RESULTS_DB=/data/results.db PROCESSED_DIR=/data/processed QUARANTINE_DIR=/data/quarantine \
     MEDIA_DIR=/data/media LOG_DIR=/logs TORCHSERVE_URL=http://server:8080 TORCHSERVE_TOKEN_FILE=/run/keys/inference
@@ -50,12 +53,14 @@ RUN set -e; for name in web $EXTRAS; do pip install -r requirements/$name.txt -c
 COPY deploy/slim-packages.sh /
 RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
 COPY results/ results/
+COPY service_client/ service_client/
 COPY web/ web/
-RUN python3 -m compileall -q .
+RUN python3 -m compileall -q . && python3 -m web --help >/dev/null
 
 FROM python AS web
 COPY --from=web-build /opt/venv /opt/venv
 COPY --from=web-build /app/results results
+COPY --from=web-build /app/service_client service_client
 COPY --from=web-build /app/web web
 ENV RESULTS_DB=/data/results.db MEDIA_DIR=/data/media WEB_DIR=/data/web WEB_HOST=0.0.0.0 \
     TORCHSERVE_URL=http://server:8080 TORCHSERVE_TOKEN_FILE=/run/keys/inference

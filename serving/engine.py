@@ -20,7 +20,7 @@ from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
 _STOP_SECONDS = 15
-_REAP_SECONDS = 5
+_REAP_SECONDS = 2  # after SIGKILL; with the drain, all of it fits the 40 s that a container is given
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",  # one thread and no regions: a body of 50 MB is 50 MB
     "-Xms64m",  # by default a 64th of the machine's memory, which Java fills with garbage before it collects any

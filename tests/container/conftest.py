@@ -1,6 +1,5 @@
 """Images built as `docker compose up --build` builds them, and one deployment of them for the whole level."""
 
-import json
 import os
 import secrets
 import subprocess
@@ -54,18 +53,17 @@ def deployment(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _fetch_torch() -> None:
-    """Put torch's CPU wheel where a build finds it; pip may know it through settings that a build does not see."""
+    """Put torch's CPU wheel where a build finds it: pip may know it through settings that a build does not see.
+
+    Where pip knows none, the build asks TORCH_INDEX_URL.
+    """
     wheels = ROOT / "wheels"
-    if not list(wheels.glob(f"torch-{torch_version()}*cpu*.whl")):
+    if not list(wheels.glob(f"torch-{torch_version()}+cpu-*.whl")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels)]
-        subprocess.run([*command, f"torch=={torch_version()}"], check=True)
+        subprocess.run([*command, f"torch=={torch_version()}+cpu"])
 
 
 def _keep_layers(name: str) -> None:
     """Give the newest images a second name, so that the next run's build finds their layers."""
     for service in SERVICES:
         docker("tag", f"{name}-{service}:test", f"refund-classifier-test-{service}:cache")
-
-
-def size_mb(image: str) -> float:
-    return json.loads(docker("inspect", image))[0]["Size"] / 1e6

@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,11 @@ class Deployment:
         self.environment = {**_without_ours(), **self.settings}
         self._files = ["docker-compose.yml"]
 
-    def prepare_build(self) -> None:
+    def prepare_build(self, wheels: bool = True) -> None:
         """Let a build reach what this machine reaches: its network, its certificates, its pip settings, its wheels."""
         for certificate in _CERTIFICATES.glob("*.crt"):
             shutil.copy(certificate, self.folder / "certificates")
-        for wheel in (ROOT / "wheels").glob("*.whl"):
+        for wheel in (ROOT / "wheels").glob("*.whl") if wheels else ():
             os.link(wheel, self.folder / "wheels" / wheel.name) if _same_disk(wheel, self.folder) else shutil.copy(
                 wheel, self.folder / "wheels"
             )
@@ -108,6 +109,12 @@ class Deployment:
         """Run a command in a service's container."""
         return self.compose("exec", "-T", service, *command, check=check)
 
+    def succeeds(self, service: str, *command: str) -> bool:
+        """Run a command in a service's container and tell whether it ended with 0."""
+        return "succeeded" in self.run(
+            service, "sh", "-c", '"$@" >/dev/null 2>&1 && echo succeeded', "sh", *command, check=False
+        )
+
     def query(self, sql: str) -> list[list[Any]]:
         """Ask the results, in a container: opened by root from outside, they would get files of root's beside them."""
         program = (
@@ -119,13 +126,23 @@ class Deployment:
 
     def schedule(self, line: str) -> None:
         """Have the batch client run at other times: a new container."""
-        self.schedule_now(line)
-        wait_for(lambda: self.is_healthy("batch"), "batch healthy")
-
-    def schedule_now(self, line: str) -> None:
-        """Do the same where it cannot get healthy, for the service is away."""
         self.environment["BATCH_SCHEDULE"] = line
-        self.compose("up", "-d", "--no-deps", "--no-build", "batch")
+        self._recreate("batch")
+
+    @contextmanager
+    def other_settings(self, service: str, settings: dict[str, str]) -> Iterator[None]:
+        """Have a service run with more settings for the block."""
+        before = dict(self.environment)
+        try:
+            self.environment.update(settings)
+            self._recreate(service)
+            yield
+        finally:
+            self.environment = before
+            self._recreate(service)
+
+    def _recreate(self, service: str) -> None:
+        self.compose("up", "-d", "--no-deps", "--no-build", service)
 
     def put(self, name: str, photo: bytes) -> None:
         """Drop a photo into the inbox, whole at once."""

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,7 @@ import psutil
 PROGRAMS = ("docker", "docker-compose", "debootstrap")
 BASE_IMAGE = "refund-classifier-test-base:bookworm"
 _USERS = Path("/run/refund-classifier-test-engine.lock")  # whoever tests holds it shared; the last one ends the engine
+_TURN = _USERS.with_suffix(".turn")  # to start or to end it
 _PID = Path("/run/refund-classifier-test-engine.pid")
 _LOG = Path(tempfile.gettempdir()) / "refund-classifier-test-engine.log"
 _SECONDS_TO_START = 120
@@ -34,19 +35,19 @@ def why_not() -> str | None:
 @contextmanager
 def running_engine() -> Iterator[None]:
     """Have an engine run for the block; what we started ends with the last test session that uses it."""
-    with _USERS.open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_EX)  # of two sessions one starts it
+    with _TURN.open("a") as turn, _USERS.open("a") as users:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # of two sessions one starts it
+        fcntl.flock(users, fcntl.LOCK_SH)
         if not _answers():
             _start()
-        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            try:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            with suppress(BlockingIOError):  # another session goes on
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _stop()
-            except BlockingIOError:
-                pass  # another session goes on
 
 
 def base_image() -> str:
@@ -63,6 +64,11 @@ def docker(*arguments: str, check: bool = True) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def size_mb(image: str) -> float:
+    """Return an image's unpacked size."""
+    return int(docker("inspect", "--format", "{{.Size}}", image)) / 1e6
 
 
 def _answers() -> bool:
