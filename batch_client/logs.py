@@ -19,7 +19,8 @@ class _JsonLines(logging.Formatter):
         entry = {"time": _time(self, record), "level": record.levelname, "message": record.getMessage()}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps({**entry, **getattr(record, "fields", {})}, ensure_ascii=False)
+        # A field may have a name of ours, a run's message for one: what the line says itself stands.
+        return json.dumps({**entry, **getattr(record, "fields", {}), **entry}, ensure_ascii=False)
 
 
 class _TextLines(logging.Formatter):

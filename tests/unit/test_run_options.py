@@ -345,6 +345,7 @@ class TestLog:
         assert "run 1: found=2 classified=1 known=0 failed=1 left=0 exit_code=4" in second
         entry = json.loads(third)
         assert (entry["run"], entry["known"], entry["exit_code"]) == (2, 2, 0)
+        assert entry["message"].startswith("run 2: found=2 classified=0 known=2")
 
 
 FAULTS = {"full": ENGINE_FULL, "refused": NOT_A_PHOTO, "died": WORKER_DIED, "dropped": None, "strange": (418, b"tea")}
