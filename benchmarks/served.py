@@ -36,9 +36,7 @@ class ServedModel:
         Raises:
             ValueError: the handler refuses it.
         """
-        work = prepare(
-            PhotoInWork(EncodedPhoto(None, photo), False), self._handler.contract, self._handler.settings.limits
-        )
+        work = prepare(PhotoInWork(EncodedPhoto(None, photo)), self._handler.contract, self._handler.settings.limits)
         if work.pixels is None:
             raise ValueError(f"the handler refuses a photo of the benchmark: {work.error}")
         return work.pixels

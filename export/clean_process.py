@@ -37,7 +37,7 @@ for index, status in context.statuses.items():
 logits = {}
 for graph in (image_handler.runtime.name, "openvino-f32", "torch-f32"):
     loaded = runtime.load(folder, image_handler.contract, image_handler.settings.threads, graph)
-    logits[graph] = loaded.infer(np.load(sys.argv[2]))[0].tolist()
+    logits[graph] = loaded.infer(np.load(sys.argv[2])).tolist()
 for name, module in list(sys.modules.items()):
     if name.split(".")[0] == "handler" and not Path(str(module.__file__)).is_relative_to(folder):
         raise SystemExit(f"the archive carries no {name}: it was taken from {module.__file__}")

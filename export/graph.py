@@ -17,7 +17,7 @@ from handler.openvino_runtime import FILE_NAME
 
 
 def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:
-    """Read the checkpoint into the network as it is served: uint8 photos in, logits and maps out.
+    """Read the checkpoint into the network as it is served: uint8 photos in, logits out.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`handler.checkpoint.load`.
@@ -54,5 +54,5 @@ def write_graph(network: ServedNetwork, contract: Contract, ranges: Ranges, fold
 @torch.inference_mode()
 def reference_logits(network: ServedNetwork, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return what the checkpoint itself says, float32 [N, C + 1], for uint8 photos [N, H, W, 3]."""
-    logits: NDArray[np.float32] = network(torch.from_numpy(photos))[0].numpy()
+    logits: NDArray[np.float32] = network(torch.from_numpy(photos)).numpy()
     return logits

@@ -40,6 +40,7 @@ class PhotoInWork:
 
     Attributes:
         encoded: as it arrived.
+        explained: the answer shall say where in the photo the class was seen.
         keep_picture: an overlay will be drawn on it.
         wants_fingerprint: the answer shall say what the photo looks like.
         picture: the photo at the overlay's size, mode RGB, if so.
@@ -49,11 +50,12 @@ class PhotoInWork:
         seconds: what decoding and preprocessing took.
         arrived: when its server batch came, monotonic seconds.
         logits: float32 [C + 1], once the network ran.
-        maps: float32 [C + 1, h, w], likewise.
+        covered_logits: float32 [16, C + 1], likewise: of the photo with one of 16 cells covered, if it is explained.
     """
 
     encoded: EncodedPhoto
-    keep_picture: bool
+    explained: bool = False
+    keep_picture: bool = False
     wants_fingerprint: bool = False
     picture: Image.Image | None = None
     fingerprint: dict[str, str] | None = None
@@ -62,7 +64,7 @@ class PhotoInWork:
     seconds: float = 0.0
     arrived: float = field(default_factory=time.monotonic)
     logits: NDArray[np.float32] | None = None
-    maps: NDArray[np.float32] | None = None
+    covered_logits: NDArray[np.float32] | None = None
 
 
 def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWork:
@@ -102,9 +104,11 @@ class RowAnswers:
 
     def __post_init__(self) -> None:
         alone = len(self.request.photos) == 1  # several answers are a list, which is JSON
-        keep_picture = alone and self.request.purpose == "explain" and self.request.wants_png
+        explained = self.request.purpose == "explain"
+        keep_picture = alone and explained and self.request.wants_png
         self.photos = [
-            PhotoInWork(encoded, keep_picture, self.request.wants_fingerprint) for encoded in self.request.photos
+            PhotoInWork(encoded, explained, keep_picture, self.request.wants_fingerprint)
+            for encoded in self.request.photos
         ]
 
     def response(self, contract: Contract) -> Response:
@@ -118,7 +122,7 @@ class RowAnswers:
         if photo.logits is None:
             return internal_error_response()
         if photo.picture is not None:
-            return Response(200, overlay(photo.picture, _heatmap(photo)), PNG)
+            return Response(200, overlay(photo.picture, _heatmap(photo, contract)), PNG)
         entry = self._entry(photo, contract)
         return json_response(entry, counted=self._counted([entry]))
 
@@ -134,12 +138,12 @@ class RowAnswers:
         if photo.logits is None:
             return internal_error_entry()
         answer = postprocess(photo.logits[np.newaxis], contract)[0]
-        if self.request.purpose == "explain":
-            answer = explanation(answer, _heatmap(photo))
+        if photo.explained:
+            answer = explanation(answer, _heatmap(photo, contract))
         return {**answer, "fingerprint": photo.fingerprint} if photo.wants_fingerprint else answer
 
 
-def _heatmap(photo: PhotoInWork) -> NDArray[np.float32]:
+def _heatmap(photo: PhotoInWork, contract: Contract) -> NDArray[np.float32]:
     """Return the heat map of the predicted class."""
-    assert photo.logits is not None and photo.maps is not None
-    return heatmap_of(photo.maps[int(np.argmax(photo.logits[:-1]))])
+    assert photo.logits is not None and photo.covered_logits is not None
+    return heatmap_of(photo.logits, photo.covered_logits, contract)

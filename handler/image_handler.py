@@ -15,6 +15,7 @@ from handler import contract, runtime, settings
 from handler.answers import RowAnswers, prepare
 from handler.drain import DrainSign
 from handler.errors import PhotoError
+from handler.explain import covered
 from handler.metrics import Metrics
 from handler.request import Request, parse
 from handler.response import Response, draining_response, error_response, internal_error_response, json_response
@@ -97,10 +98,12 @@ class ImageHandler:
         good = [photo for photo in prepared if photo.pixels is not None]
         if good:
             began = time.perf_counter()
-            logits, maps = self.runtime.infer(np.stack([photo.pixels for photo in good if photo.pixels is not None]))
+            logits = self.runtime.infer(np.stack([photo.pixels for photo in good if photo.pixels is not None]))
             self.metrics.inferred(time.perf_counter() - began)
-            for photo, row_logits, row_maps in zip(good, logits, maps, strict=True):
-                photo.logits, photo.maps = row_logits, row_maps
+            for photo, row_logits in zip(good, logits, strict=True):
+                photo.logits = row_logits
+                if photo.explained and photo.pixels is not None:
+                    photo.covered_logits = self.runtime.infer(covered(photo.pixels))
         answers = iter(rows)
         return [self._answer(next(answers)) if isinstance(request, Request) else request for request in requests]
 

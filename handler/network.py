@@ -54,20 +54,16 @@ class ResNet18(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def features(self, x: Tensor) -> Tensor:
-        """Map normalised float [N, 3, H, W] to the last stage's activations, float [N, 512, H / 32, W / 32]."""
-        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
-        result: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return result
-
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised float [N, 3, H, W] to logits, float [N, outputs]."""
-        logits: Tensor = self.fc(self.features(x).mean(dim=(2, 3)))
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
         return logits
 
 
 class ServedNetwork(nn.Module):
-    """The network as it is served: bytes in, logits and class activation maps out.
+    """The network as it is served: bytes in, logits out.
 
     Args:
         network: a trained network.
@@ -84,19 +80,10 @@ class ServedNetwork(nn.Module):
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)).reshape(1, 3, 1, 1))
         self.register_buffer("shift", (-torch.tensor(mean) / torch.tensor(std)).reshape(1, 3, 1, 1))
 
-    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify uint8 [N, H, W, 3], RGB.
-
-        Returns:
-            logits, float32 [N, outputs], and the class activation maps, float32 [N, outputs, H / 32, W / 32],
-            whose mean over the places is the logit less its bias.
-            Source: Zhou et al., Learning Deep Features for Discriminative Localization, 2016, equation 2.
-        """
-        x = photos.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
-        features = self.network.features(x)
-        logits = self.network.fc(features.mean(dim=(2, 3)))
-        maps = torch.einsum("nchw,kc->nkhw", features, self.network.fc.weight)
-        return logits, maps
+    def forward(self, photos: Tensor) -> Tensor:
+        """Map uint8 [N, H, W, 3], RGB, to logits, float32 [N, outputs]."""
+        logits: Tensor = self.network(photos.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift)
+        return logits
 
 
 def fused(served: ServedNetwork) -> ServedNetwork:

@@ -57,12 +57,10 @@ class OpenVinoRuntime:
             },
         )
 
-    def infer(self, photos: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def infer(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see :meth:`handler.runtime.Runtime.infer`."""
-        results = [self._compiled(photos[i : i + _ROWS_AT_ONCE]) for i in range(0, len(photos), _ROWS_AT_ONCE)]
-        logits = np.concatenate([result[0] for result in results])
-        maps = np.concatenate([result[1] for result in results])
-        return logits, maps
+        parts = (photos[i : i + _ROWS_AT_ONCE] for i in range(0, len(photos), _ROWS_AT_ONCE))
+        return np.concatenate([self._compiled(part)[0] for part in parts])
 
 
 def _without_rounding(model: Any) -> None:

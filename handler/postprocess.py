@@ -22,15 +22,25 @@ def postprocess(logits: NDArray[np.float32], contract: Contract) -> list[dict[st
         One answer a row: ``predicted_class``, ``confidence``, ``decision``, ``reason`` (exactly when the
         decision is ``review``), ``top``, ``model_version``, ``contract_version``.
     """
-    scaled = logits.astype(np.float64) / contract.temperature
-    probabilities = _softmax(scaled[:, :-1])
-    outliers = _softmax(scaled)[:, -1]
+    probabilities = np.exp(class_log_probabilities(logits, contract))
+    outliers = np.exp(_log_softmax(logits, contract)[:, -1])
     return [_answer(row, float(outlier), contract) for row, outlier in zip(probabilities, outliers, strict=True)]
 
 
-def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(x - x.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+def class_log_probabilities(logits: NDArray[np.float32], contract: Contract) -> NDArray[np.float64]:
+    """Return the logarithm of the calibrated probabilities of the classes, float64 [N, C].
+
+    Args:
+        logits: float32 [N, C + 1], the outlier logit last.
+        contract: the temperature.
+    """
+    return _log_softmax(logits[:, :-1], contract)
+
+
+def _log_softmax(logits: NDArray[np.float32], contract: Contract) -> NDArray[np.float64]:
+    scaled = logits.astype(np.float64) / contract.temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    result: NDArray[np.float64] = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
     return result
 
 

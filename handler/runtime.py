@@ -31,14 +31,14 @@ class Runtime(Protocol):
     name: str
     device: str
 
-    def infer(self, photos: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def infer(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network.
 
         Args:
             photos: uint8 [N, H, W, 3], RGB, N >= 1.
 
         Returns:
-            logits, float32 [N, C + 1], and class activation maps, float32 [N, C + 1, h, w].
+            logits, float32 [N, C + 1].
         """
         ...
 

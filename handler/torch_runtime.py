@@ -42,13 +42,12 @@ class TorchRuntime:
         self._at_once = _ROWS_AT_ONCE["cpu" if gpu is None else "cuda"]
 
     @torch.inference_mode()
-    def infer(self, photos: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def infer(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see :meth:`handler.runtime.Runtime.infer`."""
         kind = torch.device(self.device).type
         results = []
         for part in torch.from_numpy(photos).split(self._at_once):
             with torch.autocast(kind, torch.float16, enabled=self._dtype is torch.float16):
                 results.append(self._network(part.to(self.device)))
-        logits = torch.cat([result[0].float() for result in results])
-        maps = torch.cat([result[1].float() for result in results])
-        return logits.cpu().numpy(), maps.cpu().numpy()
+        logits: NDArray[np.float32] = torch.cat(results).float().cpu().numpy()
+        return logits

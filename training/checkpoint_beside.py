@@ -44,7 +44,7 @@ class CheckpointBeside:
         if not rows:
             return []
         pixels = self._pool.map(lambda row: preprocess(picture(row), self.contract.input_size), rows)
-        logits = self._network(torch.from_numpy(np.stack(list(pixels))))[0]
+        logits = self._network(torch.from_numpy(np.stack(list(pixels))))
         return [self.contract.classes[index] for index in logits[:, :-1].argmax(dim=1).tolist()]
 
 

@@ -66,7 +66,7 @@ import numpy as np
 from handler import contract, runtime
 of = contract.load(Path(folder))
 photos = np.random.default_rng(1).integers(0, 256, (2, of.input_size, of.input_size, 3), dtype=np.uint8)
-logits = [runtime.load(Path(folder), of, 2, graph).infer(photos)[0] for graph in ('torch-f32', 'openvino-f32')]
+logits = [runtime.load(Path(folder), of, 2, graph).infer(photos) for graph in ('torch-f32', 'openvino-f32')]
 print(np.abs(logits[0] - logits[1]).max())
 """
     assert float(deployment.run("server", "python3", "-c", program).splitlines()[-1]) < 1e-2

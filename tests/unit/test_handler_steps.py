@@ -14,7 +14,7 @@ from handler import contract as contracts
 from handler import settings
 from handler.contract import Contract
 from handler.errors import PhotoError
-from handler.explain import explanation, heatmap_of, overlay, reduced
+from handler.explain import covered, explanation, heatmap_of, overlay, reduced
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import parse
@@ -101,11 +101,23 @@ class TestRequest:
 
 
 class TestExplanation:
-    def test_heatmap_is_scaled_and_counts_only_what_speaks_for_the_class(self) -> None:
-        heatmap = heatmap_of(np.array([[-3.0, 0.0], [2.0, 4.0]], dtype=np.float32))
-        assert heatmap.tolist() == [[0, 0], [0.5, 1]]
-        assert heatmap_of(np.full((2, 2), -1, dtype=np.float32)).tolist() == [[0, 0], [0, 0]]
-        assert explanation({"predicted_class": "Bra"}, heatmap)["heatmap"] == [[0, 0], [0.5, 1]]
+    def test_each_cell_is_covered_once(self) -> None:
+        copies = covered(np.full((34, 32, 3), 200, dtype=np.uint8))
+        assert copies.shape == (16, 34, 32, 3)
+        assert ((copies == 0).sum(axis=0) == 1).all()
+        assert (copies[5, 8:17, 8:16] == 0).all()
+
+    def test_hot_is_what_the_class_suffers_from_when_it_is_covered(self, contract: Contract) -> None:
+        logits = np.zeros(28, dtype=np.float32)
+        logits[4] = 6
+        without = np.repeat(logits[np.newaxis], 16, axis=0)
+        without[3, 4], without[7, 4], without[9, 4] = 5, -20, 8  # a little less sure, another class, surer
+        heatmap = heatmap_of(logits, without, contract)
+        assert heatmap[1, 3] == 1
+        assert 0 < heatmap[0, 3] < 0.1
+        assert np.count_nonzero(heatmap) == 2
+        assert not heatmap_of(logits, np.repeat(logits[np.newaxis], 16, axis=0), contract).any()
+        assert explanation({"predicted_class": "Bra"}, heatmap)["heatmap"][1][3] == 1
 
     def test_overlay_reddens_the_hot_corner(self) -> None:
         heatmap = np.zeros((4, 4), dtype=np.float32)

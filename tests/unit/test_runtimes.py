@@ -45,11 +45,11 @@ def test_every_graph_answers_as_the_checkpoint(
     unpacked: Path, contract: Contract, photos: np.ndarray, graph: str
 ) -> None:
     loaded = runtime.load(unpacked, contract, 1, graph)
-    logits, maps = loaded.infer(photos)
+    logits = loaded.infer(photos)
     expected = reference_logits(load_network(ROOT / "model", contract), photos)
     assert (loaded.name, loaded.device) == (graph, "cpu")
-    assert logits.dtype == maps.dtype == np.float32
-    assert maps.shape[:2] == logits.shape == (len(photos), contract.outputs)
+    assert logits.dtype == np.float32
+    assert logits.shape == (len(photos), contract.outputs)
     assert np.abs(logits - expected).mean() < {"int8": 0.1, "bf16": 0.03, "f32": 0.01}[graph.split("-")[1]]
     assert np.array_equal(logits[:, :-1].argmax(axis=1), expected[:, :-1].argmax(axis=1))
 
@@ -58,7 +58,7 @@ def test_integers_round_and_floats_do_not(unpacked: Path, contract: Contract, ph
     """The one graph file holds both: taking the rounding out must really take it out."""
     expected = reference_logits(load_network(ROOT / "model", contract), photos)
     error = {
-        graph: np.abs(runtime.load(unpacked, contract, 1, graph).infer(photos)[0] - expected).mean()
+        graph: np.abs(runtime.load(unpacked, contract, 1, graph).infer(photos) - expected).mean()
         for graph in ("openvino-int8", "openvino-f32")
     }
     assert error["openvino-int8"] > 3 * error["openvino-f32"]
