@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from handler.contract import Contract
 from tests.conftest import ROOT
 from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
 
 PHOTO = encoded(striped())
-OLD, NEW = "2.0.0", "2.1.0"
 
 
 def readme_commands() -> list[str]:
@@ -22,18 +22,27 @@ def readme_commands() -> list[str]:
 
 
 @pytest.fixture
-def next_model(tmp_path: Path) -> Path:
+def next_version(contract: Contract) -> str:
+    return f"{int(contract.model_version.partition('.')[0]) + 1}.0.0"
+
+
+@pytest.fixture
+def next_model(next_version: str, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(ROOT / "model", tmp_path / "next"))
     for name in ("contract.json", "activation_ranges.json"):
         content = json.loads((folder / name).read_text())
-        assert content["model_version"] == OLD
-        (folder / name).write_text(json.dumps({**content, "model_version": NEW}))
+        (folder / name).write_text(json.dumps({**content, "model_version": next_version}))
     return folder
 
 
-def test_upgrade_canary_rollback(second_service: ServiceUnderTest, next_model: Path) -> None:
+def test_upgrade_canary_rollback(
+    second_service: ServiceUnderTest, contract: Contract, next_version: str, next_model: Path
+) -> None:
+    old, new = contract.model_version, next_version
     second_service.start()
-    commands = readme_commands()
+    versions, *commands = readme_commands()
+    assert re.fullmatch(r"OLD=\S+ NEW=\S+", versions), "the README's are an example"
+    commands = [f"OLD={old} NEW={new}", *commands]
     script = "\n".join(["set -eu", *(f"{command}\necho; echo '--- end'" for command in commands)])
     for there, here in {
         "http://127.0.0.1:8080": second_service.url,
@@ -52,15 +61,15 @@ def test_upgrade_canary_rollback(second_service: ServiceUnderTest, next_model: P
     def output_of(part: str) -> str:
         return next(output for command, output in outputs.items() if part in command)
 
-    assert json.loads(output_of("export describe"))["model_version"] == NEW
+    assert json.loads(output_of("export describe"))["model_version"] == new
     assert "registered" in output_of("-X POST")
-    assert json.loads(output_of(f"/predictions/refund_classifier/{NEW}"))["model_version"] == NEW
-    assert "default" in output_of(f"{NEW}/set-default").lower()
-    assert "default" in output_of(f"{OLD}/set-default").lower()
+    assert json.loads(output_of("/predictions/refund_classifier/$NEW"))["model_version"] == new
+    assert "default" in output_of("$NEW/set-default").lower()
+    assert "default" in output_of("$OLD/set-default").lower()
     assert "scaled to 2" in output_of("min_worker=2")
-    assert second_service.post(PHOTO).json()["model_version"] == OLD
-    versions = second_service.manage("GET", "/models/refund_classifier/all").json()
-    assert {version["modelVersion"] for version in versions} == {OLD}
-    assert len(versions[0]["workers"]) == 2
-    kept = [second_service.store / f"refund_classifier{suffix}.mar" for suffix in ("", f"-{NEW}")]
+    assert second_service.post(PHOTO).json()["model_version"] == old
+    registered = second_service.manage("GET", "/models/refund_classifier/all").json()
+    assert {version["modelVersion"] for version in registered} == {old}
+    assert len(registered[0]["workers"]) == 2
+    kept = [second_service.store / f"refund_classifier{suffix}.mar" for suffix in ("", f"-{new}")]
     assert kept[0].read_bytes() == kept[1].read_bytes()
