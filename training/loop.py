@@ -87,6 +87,9 @@ class Training(Generic[N]):
         settings: how.
         teachers: whose answers to learn as well: those of several are averaged.
         fuse: compile network and teachers; takes a minute and a C++ compiler, and pays on an accelerator.
+
+    Raises:
+        ValueError: an epoch has not even one batch.
     """
 
     def __init__(
@@ -112,6 +115,8 @@ class Training(Generic[N]):
         self._average_in = get_ema_multi_avg_fn(settings.ema_decay)
         self.optimizer = _optimizer(network, settings)
         self.steps = settings.photos_per_epoch // settings.batch_size
+        if self.steps == 0:
+            raise ValueError(f"--photos-per-epoch must be at least --batch-size ({settings.batch_size})")
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             [group["lr"] for group in self.optimizer.param_groups],

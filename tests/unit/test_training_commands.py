@@ -73,6 +73,11 @@ def test_bad_data_is_named(tmp_path: Path) -> None:
     assert "no rows to train on" in train(tmp_path, "--run", str(tmp_path / "run")).stderr
 
 
+def test_an_epoch_without_a_batch_is_refused(data: Path, tmp_path: Path) -> None:
+    done = train(data, "--run", str(tmp_path / "run"), "--batch-size", "65")
+    assert done.stderr.strip().endswith("--photos-per-epoch must be at least --batch-size (65)")
+
+
 def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     done = training("teacher", data, "--run", str(tmp_path / "t"), "--input-size", "32")
     assert done.returncode == 0, done.stderr
