@@ -1,7 +1,8 @@
 """The running statistics of batch normalisation, measured on photos as they are served.
 
 While a network trains they are those of augmented pictures, half of them two photos at once, of weights that change.
-Served it sees neither: measured again, they were worth 1.7 points of top-1 on studio photos of model 3.0.0.
+Served it sees neither: measured again, they were worth 1.5 points of top-1 on studio photos of model 3.0.0, and 2.1 on
+phone photos.
 """
 
 import torch
