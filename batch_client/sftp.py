@@ -2,7 +2,7 @@
 
 import logging
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO, cast
 
@@ -40,6 +40,7 @@ class SftpFolder(RemoteFolder):
     def open(self, fs: FileSystem, path: str) -> BinaryIO:
         """Open a file whose blocks are asked for ahead."""
         file = fs.ftp.open(_encoded(path), "rb")
+        file._prefetch_thread = _silent(file._prefetch_thread)
         file.prefetch(max_concurrent_requests=_REQUESTS)
         return cast(BinaryIO, file)
 
@@ -89,6 +90,16 @@ class _UnknownHost(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
             f"the key of {hostname} ({key.get_name()} {key.fingerprint}) is not in ~/.ssh/known_hosts; "
             "if it is the right one, add it with ssh-keyscan"
         )
+
+
+def _silent(ask_ahead: Callable[..., None]) -> Callable[..., None]:
+    """Let a broken connection end paramiko's asking thread quietly: whoever reads the file is told all the same."""
+
+    def ask(*arguments: object) -> None:
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            ask_ahead(*arguments)
+
+    return ask
 
 
 def _encoded(path: str) -> bytes:

@@ -1,7 +1,9 @@
 """Sources that are lost while a run goes on."""
 
 import random
+import time
 
+import paramiko
 import pytest
 from moto import settings as moto_settings
 
@@ -40,6 +42,26 @@ class TestLost:
         assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(20, 20)]
         assert len(place.names()) == (20 if processed == "keep" else 0)
         assert desk.run("verify")[0] == ExitCode.OK
+
+    @pytest.mark.parametrize("place", ["sftp"], indirect=True)
+    def test_while_a_file_is_asked_for_ahead(
+        self, desk: Desk, place: Place, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It happens in a thread of paramiko's, where it would end as a traceback on the terminal."""
+        place.add("a.jpg", "b.jpg")
+        ask_ahead = paramiko.SFTPFile._prefetch_thread
+
+        def cut_first(*arguments: object) -> None:
+            line.cut()
+            time.sleep(0.5)  # until paramiko knows
+            ask_ahead(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(paramiko.SFTPFile, "_prefetch_thread", cut_first)
+            code, output = desk.run()
+        assert (code, "Traceback" in output) == (ExitCode.USAGE, False), output
+        line.mend()
+        assert desk.run()[0] == ExitCode.OK
 
     def test_before_the_manifest_is_read(self, desk: Desk, place: Place, line: Line) -> None:
         """Without it the photos would get records of no return, and others once it can be read."""
