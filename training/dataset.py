@@ -17,6 +17,7 @@ from torch import Tensor
 import handler
 from handler import settings
 from handler.decode import decode
+from handler.fingerprint import dhash
 from handler.preprocess import preprocess
 from training.rows import CLASSES, UNKNOWN, Part, Row
 
@@ -40,11 +41,6 @@ class Dataset:
     rows: list[Row]
     photos: Tensor
     accepts: Tensor
-
-    def part(self, part: str) -> "Dataset":
-        """Return the rows of one part."""
-        index = [i for i, row in enumerate(self.rows) if row.part == part]
-        return Dataset([self.rows[i] for i in index], self.photos[index], self.accepts[index])
 
 
 def load(rows: Sequence[Row], size: int, fit: Fit = "squash") -> Dataset:
@@ -125,14 +121,3 @@ def without_near_duplicates(
         elif not is_near(own, "test"):
             kept.append(replace(row, part="tune") if is_near(own, "tune") else row)
     return kept
-
-
-def dhash(image: Image.Image) -> int:
-    """Return the 64-bit difference hash of an image: is each place brighter than its left neighbour?
-
-    The filter matters: Lanczos breaks the ties of a studio photo's flat white, where bilinear calls three
-    times as many photos alike. It is also the one of the `imagehash` package.
-    Source: Neal Krawetz, "Kind of Like That", hackerfactor.com, 2013.
-    """
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS), dtype=np.int16)
-    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")

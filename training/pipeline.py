@@ -122,7 +122,7 @@ def claimed_rows(data: Path, run: Path, identity: dict[str, Any], hold_out: bool
     judged_by: tuple[rows.Part, ...] = ("tune", "test") if hold_out else ("tune",)
     kept = without_near_duplicates(found.rows, judged_by)
     counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in rows.PARTS)
-    if {"train", "tune", "test"} - {row.part for row in kept}:
+    if set(rows.PARTS) - {row.part for row in kept}:
         raise ValueError(f"{data}: no rows to train on, or none to judge by: {counts}")
     typer.echo(f"rows: {counts}; {len(found.rows) - len(kept)} left out, near-duplicates of test rows")
     return kept

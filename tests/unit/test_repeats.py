@@ -107,6 +107,15 @@ class TestFingerprint:
             with Image.open(path) as picture:
                 assert dhash(picture) == dhash_of_training(picture)
 
+    def test_the_hash_stays_the_one_that_databases_hold(self) -> None:
+        """Bit by bit from the left of the first row: is a place brighter than its left neighbour?"""
+        for path in PICTURES:
+            with Image.open(path) as picture:
+                grey = picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS)
+                steps = [(row, place) for row in range(8) for place in range(8)]
+                bits = "".join(str(int(grey.getpixel((x + 1, y)) > grey.getpixel((x, y)))) for y, x in steps)
+                assert f"{dhash(picture):064b}" == bits
+
 
 class TestLookup:
     @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=5))
