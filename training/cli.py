@@ -43,6 +43,9 @@ ShareOption = Annotated[float, typer.Option(min=0, max=1)]
 DistillationOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the teacher in the loss.")]
 TemperatureOption = Annotated[float, typer.Option(min=0.1, help="Of the teacher's answers: above 1 they are softer.")]
 SmoothingOption = Annotated[float, typer.Option(min=0, max=1, help="Share of a label's loss that wants all alike.")]
+NarrowOption = Annotated[
+    bool, typer.Option("--narrow-coarse", help="Where a label accepts several categories, let the teacher choose.")
+]
 MixupOption = Annotated[float, typer.Option(min=0, max=1, help="Share of each batch that shows two photos at once.")]
 
 FuseOption = Annotated[bool, typer.Option("--fuse", help="Compile the network: a minute that pays on a GPU.")]
@@ -104,6 +107,7 @@ def train(
     distillation_temperature: TemperatureOption = 2.0,
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
+    narrow_coarse: NarrowOption = False,
     fuse: FuseOption = False,
     seed: int = 1,
 ) -> None:
@@ -122,6 +126,7 @@ def train(
         distillation_temperature=distillation_temperature,
         label_smoothing=label_smoothing,
         mixup=mixup,
+        narrow_coarse=narrow_coarse,
     )
     with spoken_errors():
         order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
@@ -135,6 +140,9 @@ def refit(
     run: RunOption,
     measured: Annotated[Path, typer.Option(help="Folder of the model that `train` wrote and measured.")],
     out: OutOption = Path("model"),
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of the model to go on from; default: the measured.")
+    ] = None,
     teacher: TeacherOption = None,
     model_version: VersionOption = None,
     epochs: EpochsOption = 4,
@@ -148,6 +156,7 @@ def refit(
     distillation_temperature: TemperatureOption = 2.0,
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
+    narrow_coarse: NarrowOption = False,
     fuse: FuseOption = False,
     seed: int = 2,
 ) -> None:
@@ -167,9 +176,10 @@ def refit(
             distillation_temperature=distillation_temperature,
             label_smoothing=label_smoothing,
             mixup=mixup,
+            narrow_coarse=narrow_coarse,
         )
         order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
-        pipeline.refit_model(order, measured)
+        pipeline.refit_model(order, measured, start or measured)
         typer.echo(f"model {order.model_version} is in {out}, with the figures of the model in {measured}")
 
 

@@ -18,9 +18,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from training import progress
 from training.augment import augment, mixed
 from training.dataset import Dataset
-from training.loss import distillation_loss, set_valued_loss
+from training.loss import distillation_loss, narrowed, set_valued_loss
 from training.metrics import topk_right
 from training.normalisation import normalise
+from training.teacher_on_cpu import answering
 
 N = TypeVar("N", bound=nn.Module)
 _HEADS = ("fc.", "body._fc.")  # last layers, by the parameter names of ResNet-18 and of the teacher
@@ -46,6 +47,7 @@ class TrainingSettings:
         distillation_temperature: at which these answers are learned.
         label_smoothing: share of a label's loss that wants every class alike.
         mixup: share of a batch that shows two photos at once.
+        narrow_coarse: let the teacher choose where a label accepts several categories.
     """
 
     epochs: int
@@ -63,6 +65,7 @@ class TrainingSettings:
     distillation_temperature: float = 2.0
     label_smoothing: float = 0.05
     mixup: float = 0.0
+    narrow_coarse: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,13 @@ class Training(Generic[N]):
             teacher.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         compiled: Callable[[nn.Module], Callable[..., Tensor]] = torch.compile if fuse else lambda module: module
         self._forward = compiled(network)
-        self._teachers = [(compiled(teacher.network), teacher.input_size) for teacher in teachers]
+        self._teachers = [
+            (
+                compiled(each.network) if self.device.type == "cuda" else answering(each.network, each.input_size),
+                each.input_size,
+            )
+            for each in teachers
+        ]
         self._side = max([settings.input_size, *(teacher.input_size for teacher in teachers)])
         self._arithmetic = _arithmetic(self.device)
         self.average = deepcopy(network)
@@ -193,7 +202,10 @@ class Training(Generic[N]):
             return labels.mean()
         with torch.no_grad(), torch.autocast(self.device.type, self._arithmetic):
             answers = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
-        taught = distillation_loss(logits, torch.stack(answers).mean(dim=0), self.settings.distillation_temperature)
+        answer = torch.stack(answers).mean(dim=0)
+        if self.settings.narrow_coarse:
+            answer = narrowed(answer, accepts, whole=own == 1)
+        taught = distillation_loss(logits, answer, self.settings.distillation_temperature)
         weight = self.settings.distillation_weight
         return (1 - weight) * labels.mean() + weight * taught
 

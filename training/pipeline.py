@@ -84,18 +84,23 @@ def train_model(order: Order, init: Init) -> dict[str, Any]:
     return figures
 
 
-def refit_model(order: Order, measured: Path) -> None:
-    """Let a measured model go on with the rows that were held out to measure it; write the model to be shipped.
+def refit_model(order: Order, measured: Path, start: Path) -> None:
+    """Let a model go on with the rows that were held out to measure one; write the model to be shipped.
 
     Held out stay the tuning rows and their twins, which calibrate it, and the test half of ``val``. The twins of that
     half are learned from, so no figure is taken: those of the measured model are kept, under its own version.
+
+    Args:
+        order: what the command asks for.
+        measured: folder of the model that was measured.
+        start: folder of the model to go on from: the measured one, or one that came from it the same way.
     """
     refuse_reused_version(order.out, order.model_version)
     torch.manual_seed(order.settings.seed)
     network = ResNet18(OUTPUTS)
-    typer.echo(start_from(network, "checkpoint", measured))
+    typer.echo(start_from(network, "checkpoint", start))
     masters = _masters(order)
-    digest = run_folder.file_digest(measured / checkpoint.FILE_NAME)
+    digest = run_folder.file_digest(start / checkpoint.FILE_NAME)
     kept = claimed_rows(order.data, order.run, _identity(order, digest), hold_out=False)
     tuning = _train(network, masters, kept, order)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)

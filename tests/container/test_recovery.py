@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -90,23 +89,20 @@ def test_stop_drains_what_was_begun(deployment: Deployment) -> None:
 def _begin_slow_request(deployment: Deployment, pool: ThreadPoolExecutor) -> "Future[requests.Response]":
     """Send a few huge photos in one request, and return once the worker is at them."""
     large = encoded(Image.new("RGB", (5000, 5000), "navy"), "PNG", compress_level=1)
-    url, token = deployment.url("server"), deployment.token
-    answer = pool.submit(
-        requests.post,
-        f"{url}/predictions/refund_classifier",
-        files={f"photo{index}": large for index in range(6)},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=60,
-    )
+    photos = {f"photo{index}": large for index in range(6)}
+    url = f"{deployment.url('server')}/predictions/refund_classifier"
+    headers = {"Authorization": f"Bearer {deployment.token}"}
     state = json.loads(deployment.run("server", "cat", "/run/serving/instance.json"))
     # The container's own files, as the kernel shows them to root.
     root = Path(f"/proc/{deployment.inspect('server')['State']['Pid']}/root")
     with (root / state["temporary"].lstrip("/") / "drain").open("rb") as sign:
-        _wait_until_locked(sign.fileno(), answer.done)
+        # Sent when nothing else is left to do: a fast machine is done within two seconds.
+        answer = pool.submit(requests.post, url, files=photos, headers=headers, timeout=60)
+        _wait_until_locked(sign.fileno(), answer)
     return answer
 
 
-def _wait_until_locked(sign: int, answered: Callable[[], bool]) -> None:
+def _wait_until_locked(sign: int, answer: "Future[requests.Response]") -> None:
     deadline = time.monotonic() + LONG_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -114,6 +110,6 @@ def _wait_until_locked(sign: int, answered: Callable[[], bool]) -> None:
         except BlockingIOError:  # the handler holds it while it works on a batch
             return
         fcntl.flock(sign, fcntl.LOCK_UN)
-        assert not answered(), "the request was over before it was seen"
+        assert not answer.done(), f"over before it was seen: {answer.result().status_code} {answer.result().text[:300]}"
         time.sleep(0.001)
     raise AssertionError("the worker did not begin")
