@@ -257,14 +257,15 @@ class _Run:
         left = len(results) - len(outcomes)
         counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed, left=left)
         done: list[tuple[Photo, Classified | Failed]] = []
+        outcomes.sort(key=lambda pair: pair[0].file.filename)  # answers come in any order
         with self.database.writing() as connection:
-            for photo, outcome in sorted(outcomes, key=lambda pair: pair[0].file.filename):  # answers come in any order
-                repeats = photos.store(connection, self.run, outcome) is not None
-                if isinstance(outcome, Classified) and (repeats or is_for_a_person(outcome)):
-                    self._for_a_person.append((photo, outcome))
-                else:
-                    done.append((photo, outcome))
+            repeats = photos.store(connection, self.run, *(outcome for _, outcome in outcomes))
             runs.set_counts(connection, self.run, counts)
+        for (photo, outcome), repeat in zip(outcomes, repeats, strict=True):
+            if isinstance(outcome, Classified) and (repeat or is_for_a_person(outcome)):
+                self._for_a_person.append((photo, outcome))
+            else:
+                done.append((photo, outcome))
         self.counts = counts
         self.newly_failed += failed
         self.sent += sum(not (isinstance(outcome, Classified) and outcome.reused) for _, outcome in outcomes)

@@ -34,6 +34,8 @@ class OpenVinoRuntime:
         import openvino
 
         core = openvino.Core()
+        # Mapped, the file would stay in memory beside what the plug-in makes of it.
+        core.set_property({"ENABLE_MMAP": False})
         model = core.read_model(folder / FILE_NAME)
         outputs = model.output(0).partial_shape[1]
         side = model.input(0).partial_shape[1]

@@ -163,21 +163,27 @@ def find_answers(
     return {newest[row["id"]]: {**row, "top3": json.loads(row["top3"])} for row in rows}
 
 
-def store(connection: Connection, run: int, outcome: Classified | Failed) -> Repeat | None:
-    """Store one outcome: the photo's record, and its prediction if there is one.
+def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> list[Repeat | None]:
+    """Store outcomes: each photo's record, and its prediction if there is one.
 
     Storing the same outcome of the same run again changes nothing.
 
     Returns:
-        The earlier photo that it repeats; None if there is none.
+        Of each outcome, the earlier photo that it repeats; None if there is none.
     """
+    stored = [_store(connection, run, outcome) for outcome in outcomes]
+    review_queue.refresh(connection, [photo_id for photo_id, _ in stored])
+    return [repeat for _, repeat in stored]
+
+
+def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tuple[int, Repeat | None]:
+    """Return the photo's id and what it repeats."""
     if isinstance(outcome, Failed):
         state = {"error_code": outcome.code, "error_message": outcome.message, "photo_fault": outcome.photo_fault}
         photo_id, repeat = _upsert_photo(connection, outcome, {"status": "failed", **state})
         failure = {"run_id": run, "photo_id": photo_id, "code": outcome.code, "message": outcome.message}
         connection.execute(insert_once(connection, run_failures), {**failure, "is_new": True})
-        review_queue.refresh(connection, [photo_id])
-        return repeat
+        return photo_id, repeat
     versions = {"model_version": outcome.model_version, "contract_version": outcome.contract_version}
     state = {"error_code": None, "error_message": None, "photo_fault": False, "audit": outcome.audit, **versions}
     photo_id, repeat = _upsert_photo(connection, outcome, {"status": "classified", **state})
@@ -195,8 +201,7 @@ def store(connection: Connection, run: int, outcome: Classified | Failed) -> Rep
         "reused": outcome.reused,
     }
     connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
-    review_queue.refresh(connection, [photo_id])
-    return repeat
+    return photo_id, repeat
 
 
 def store_known(connection: Connection, run: int, known: Known, expected_category: str | None) -> None:

@@ -28,6 +28,9 @@ _JAVA_OPTIONS = (
     "-XX:MaxDirectMemorySize=1g",  # only ever used by a server batch of the largest photos
     "-Dio.netty.allocator.numDirectArenas=1",  # as many arenas as threads would each keep their own reserve
     "-Dio.netty.allocator.numHeapArenas=1",
+    "-Dio.netty.allocator.maxOrder=9",  # reserves of 4 MB, not 16: as fast, and given back sooner
+    # TorchServe hands each server batch to Java's common pool, which on two cores begins a thread for every one.
+    "-Djava.util.concurrent.ForkJoinPool.common.parallelism=2",
 )
 # Code on PYTHONPATH would win over the code in the archive; TS_CONFIG_FILE over the settings named on the command line.
 _NOT_INHERITED = frozenset({"PYTHONPATH", "TS_CONFIG_FILE"})

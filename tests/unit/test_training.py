@@ -21,10 +21,11 @@ from training.calibration import calibrate
 from training.evaluate import figures_of, outcomes_of
 from training.initial_weights import start_from
 from training.loop import TeacherOf, Training, TrainingSettings, predict
-from training.loss import distillation_loss, set_valued_loss
+from training.loss import distillation_loss, narrowed, set_valued_loss
 from training.metrics import calibration_error_by_chance, expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
 from training.teacher import Teacher
+from training.teacher_on_cpu import answering
 from training.torchvision_shim import import_torchvision
 
 
@@ -163,6 +164,13 @@ class TestLoss:
         assert same < distillation_loss(teacher + torch.tensor([[0.0, 1.0, 0.0]]), teacher, 2)
         entropy = torch.distributions.Categorical(logits=teacher / 2).entropy().item()
         assert same.item() == pytest.approx(4 * entropy, rel=1e-5)
+
+    def test_a_teacher_chooses_among_what_a_coarse_label_accepts(self) -> None:
+        teacher = torch.log(torch.tensor([[0.3, 0.1, 0.6]])).expand(3, -1)
+        accepts = torch.tensor([[True, True, False], [True, False, False], [True, True, False]])
+        answers = torch.softmax(narrowed(teacher, accepts, whole=torch.tensor([True, True, False])), dim=1)
+        torch.testing.assert_close(answers[0], torch.tensor([0.9, 0.1, 0.0]))
+        torch.testing.assert_close(answers[1:], torch.softmax(teacher[1:], dim=1))
 
 
 class TestMetrics:
@@ -324,9 +332,8 @@ class Inverted(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         red = x[:, 0].mean(dim=(1, 2)) > x[:, 2].mean(dim=(1, 2))
-        logits = torch.zeros(len(x), 28)
-        logits[torch.arange(len(x)), torch.where(red, self.belts, self.socks)] = 12
-        return logits
+        answer = torch.where(red, self.belts, self.socks)
+        return 12.0 * (torch.arange(28) == answer.unsqueeze(1))
 
 
 def test_a_network_learns_from_its_teacher_more_than_from_labels(tmp_path: Path) -> None:
@@ -335,6 +342,16 @@ def test_a_network_learns_from_its_teacher_more_than_from_labels(tmp_path: Path)
     torch.manual_seed(1)
     trained = Training(ResNet18(28), training, settings, [TeacherOf(Inverted(), 40)]).run(tuning, tmp_path)
     assert topk_right(predict(trained, tuning.photos), tuning.accepts, 1).float().mean() < 0.1
+
+
+def test_a_teacher_answers_on_processors_as_it_does_itself() -> None:
+    torch.manual_seed(1)
+    teacher = Teacher(28, pretrained=False).eval()
+    views = torch.randn(3, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        own = teacher(views)
+    answers = answering(teacher, 64)(views)
+    assert (answers - own).abs().max() < 0.02 * (own.max() - own.min())  # bfloat16 where the processor has it
 
 
 def test_teacher_is_efficientnet_with_its_imagenet_weights() -> None:

@@ -1,6 +1,7 @@
 """``python -m training`` as a person runs it, on a handful of photos."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,8 +95,11 @@ def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: P
     first = train(data, "--run", str(tmp_path / "run"))
     assert first.returncode == 0, first.stderr
     out = ("--out", str(tmp_path / "shipped"), "--model-version", "1.1.0", "--measured", str(data / "model"))
-    done = training("refit", data, "--run", str(tmp_path / "refit"), *out)
+    start = tmp_path / "sister"
+    shutil.copytree(data / "model", start)
+    done = training("refit", data, "--run", str(tmp_path / "refit"), *out, "--start", str(start))
     assert done.returncode == 0, done.stderr
+    assert f"starting from {start}" in done.stdout
     measured = json.loads((data / "model" / "figures.json").read_text())
     shipped = json.loads((tmp_path / "shipped" / "figures.json").read_text())
     assert shipped["test"] == measured["test"]
