@@ -53,15 +53,15 @@ def _photo_table(model: ServedModel, photos: dict[str, list[Path]], rounds: int)
 def _photo_times(model: ServedModel, paths: list[Path], rounds: int) -> dict[str, str]:
     """Return the times of each stage, in its order."""
     encoded = [path.read_bytes() for path in paths]
-    times = {"read the file": _shown(_times(Path.read_bytes, paths, rounds))}
+    times = {"read the file": _shown(milliseconds(Path.read_bytes, paths, rounds))}
     for name, stage in _decoding(model.input_size).items():
-        times[name] = _shown(_times(stage, encoded, rounds))
+        times[name] = _shown(milliseconds(stage, encoded, rounds))
     for scale in (1, *_SCALES):
         images = [_pillow(photo, scale) for photo in encoded]
         for gap in (None, 3.0):
             stage = partial(_resize, side=model.input_size, reducing_gap=gap)
-            times[f"resize from 1/{scale}, reducing_gap {gap}"] = _shown(_times(stage, images, rounds))
-    times["the handler, bytes to pixels"] = _shown(_times(model.prepare, encoded, rounds))
+            times[f"resize from 1/{scale}, reducing_gap {gap}"] = _shown(milliseconds(stage, images, rounds))
+    times["the handler, bytes to pixels"] = _shown(milliseconds(model.prepare, encoded, rounds))
     return times
 
 
@@ -99,12 +99,12 @@ def _network_table(models: list[ServedModel], rounds: int) -> Table:
         side = model.input_size
         for size in _BATCHES:
             batch = np.zeros((size, side, side, 3), dtype=np.uint8)
-            times = _times(model.infer, [batch], rounds)
+            times = milliseconds(model.infer, [batch], rounds)
             table.add_row(model.graph, str(side), str(size), _shown(times), f"{size / median(times) * 1e3:.0f}")
     return table
 
 
-def _times(stage: Callable[[T], object], inputs: Sequence[T], rounds: int) -> list[float]:
+def milliseconds(stage: Callable[[T], object], inputs: Sequence[T], rounds: int) -> list[float]:
     """Return the milliseconds of every call, after one that warms up."""
     stage(inputs[0])
     times = []

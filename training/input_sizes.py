@@ -35,6 +35,7 @@ def input_sizes(
     photos_per_epoch: Annotated[int, typer.Option(min=64)] = 18_000,
     batch_size: Annotated[int, typer.Option(min=2)] = 64,
     learning_rate: Annotated[float, typer.Option(min=0)] = 0.1,
+    ema_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.998,
     wild_weight: Annotated[float, typer.Option(min=0)] = 3.0,
 ) -> None:
     """Train with as many photos at each size, from the same start, and print top-1 on the tuning rows."""
@@ -42,7 +43,7 @@ def input_sizes(
         lines = []
         for size, fit in _COMPARED:
             settings = TrainingSettings(
-                epochs, photos_per_epoch, batch_size, size, learning_rate, 5e-4, 0.998, wild_weight, seed=1
+                epochs, photos_per_epoch, batch_size, size, learning_rate, 5e-4, ema_decay, wild_weight, seed=1
             )
             folder = run / f"{size}-{fit}"
             lines.append(f"{size} px, {fit}: " + _described(_top1(data, folder, fit, init, model, settings)))
