@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-ARCHIVE := model_store/refund_classifier.mar
+ARCHIVE := $(or $(MODEL_STORE),model_store)/refund_classifier.mar
 # The folders themselves too: their time changes when a file in them is removed.
 ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """Exit codes of ``batch-client``."""
 
-    OK = 0  # every photo found is classified or known
+    OK = 0  # every photo found is classified or known, or still being written
     BUG = 1
     USAGE = 2  # wrong command or settings
     SERVICE_AWAY = 3

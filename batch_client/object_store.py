@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from weakref import finalize
 
 from batch_client.remote import FileSystem, RemoteFile, RemoteFolder
@@ -57,13 +57,16 @@ class _Object(RemoteFile):
         self._room = room
         self._is_read = False
         self._held: bytes | None = None
+        self._taken: list[finalize[..., Any]] = []
 
     def chunks(self) -> Iterator[bytes]:
         """Read it as a stream, from the store; the first time, keep it."""
         kept: list[bytes] | None = None if self._is_read else []
         self._is_read = True
         for chunk in super().chunks():
-            if kept is not None and self._room.take(self, len(chunk)):
+            taken = None if kept is None else self._room.take(self, len(chunk))
+            if kept is not None and taken is not None:
+                self._taken.append(taken)
                 kept.append(chunk)
             else:
                 kept = None
@@ -72,8 +75,11 @@ class _Object(RemoteFile):
             self._held = b"".join(kept)
 
     def read_bytes(self) -> bytes:
-        """Return what was kept, else read it again."""
-        return super().read_bytes() if self._held is None else self._held
+        """Return what was kept, once, for it is sent then; else read it again."""
+        held, self._held = self._held, None
+        while self._taken:
+            self._taken.pop()()
+        return super().read_bytes() if held is None else held
 
 
 class _Room:
@@ -83,14 +89,13 @@ class _Room:
         self._free = size
         self._lock = threading.Lock()
 
-    def take(self, owner: object, size: int) -> bool:
-        """Take some, until its owner is garbage; false if there is not enough."""
+    def take(self, owner: object, size: int) -> "finalize[..., Any] | None":
+        """Take some, until what is returned is called or its owner is garbage; None if there is not enough."""
         with self._lock:
             if size > self._free:
-                return False
+                return None
             self._free -= size
-        finalize(owner, self._give, size)
-        return True
+        return finalize(owner, self._give, size)
 
     def _give(self, size: int) -> None:
         with self._lock:

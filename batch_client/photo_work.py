@@ -139,7 +139,9 @@ class PhotoWork:
         if isinstance(error, SourceLost):  # no other photo can be read either; the next run will try
             self.sender.stop(StopReason.SOURCE_LOST)
             return Stopped()
-        message = f"It cannot be read: {error.strerror or error}. Check its permissions."
+        message = f"It cannot be read: {error.strerror or error}."
+        if isinstance(error, PermissionError):
+            message += " Check its permissions."
         return _failed(photo, "unreadable_file", message, photo_fault=False)
 
     def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:

@@ -13,6 +13,7 @@ KILLS_WORKER = "kills_worker"
 _ATTEMPTS = 6
 _RESENDS_AFTER_A_FAILED_BATCH = 2
 _DEATHS_ALONE = 2
+_NOT_THE_PHOTOS = ("full", "draining")  # faults that say nothing about the photo
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -106,7 +107,7 @@ class Sender:
             trouble = answer
             if answer.kind == "full":
                 self._limit.was_full(epoch)
-            faults += answer.kind not in ("full", "draining")  # these say nothing about the photo
+            faults += answer.kind not in _NOT_THE_PHOTOS
             failed += answer.kind == "failed"
             if answer.kind == "died" or failed > _RESENDS_AFTER_A_FAILED_BATCH:
                 break
@@ -124,15 +125,20 @@ class Sender:
         Raises:
             ServiceAway, Stopped: as above.
         """
-        deaths = 0
+        faults = deaths = waits = 0
         answer: Prediction | Refusal | Trouble = Trouble("away", "not sent")
-        for _ in range(_ATTEMPTS):
+        while faults < _ATTEMPTS:
             self.describe()  # waits until the worker is back
             if self._stopped.is_set():
                 raise Stopped
             answer = self._service.classify(photo)
             if not isinstance(answer, Trouble):
                 return answer
+            if answer.kind in _NOT_THE_PHOTOS:
+                self._note(answer, waits)
+                waits += 1
+                continue
+            faults += 1
             deaths += answer.kind == "died"
             if deaths == _DEATHS_ALONE:
                 return Refusal(KILLS_WORKER, f"The service's worker died of this photo, {deaths} times.")

@@ -51,7 +51,7 @@ def print_summary(console: Console, database: Database, outcome: Outcome, report
 
 
 _MEANING = {
-    0: "every photo is classified or known",
+    0: "every photo is classified or known, or still being written",
     2: "the source is away; the photos left are taken up by the next run",
     3: "the service is away; the photos left are taken up by the next run",
     4: "finished, some photos newly failed",

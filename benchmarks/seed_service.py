@@ -1,7 +1,7 @@
 """The baseline: the service that this project replaces, written afresh and as fast as its description allows.
 
 FastAPI in one uvicorn process, ``POST /predict/`` with a multipart file, one photo a call, one log line a call:
-``python -m benchmarks.seed_service --port 8001 --graph frozen --endpoint def``.
+``python -m benchmarks.seed_service --port 8001 --graph frozen --endpoint def --threads 2``.
 """
 
 import argparse

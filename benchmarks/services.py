@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import requests
 
+from export.archive import ARCHIVE_NAME
 from serving import settings as serving_settings
 from serving.supervisor import read_instance
 
@@ -86,14 +88,17 @@ def our_service(archive: Path, folder: Path) -> Iterator[RunningService]:
     Raises:
         RuntimeError: it did not start; the message holds what it printed.
     """
-    state = folder / "state"
+    state, store = folder / "state", folder / "store"
     state.mkdir(parents=True)
+    store.mkdir()
+    shutil.copyfile(archive, store / ARCHIVE_NAME)
     ports = free_ports(5)
     addresses = [f"http://127.0.0.1:{port}" for port in ports]
     environment = {
         **os.environ,
-        "MODEL_STORE": str(archive.parent.resolve()),
+        "MODEL_STORE": str(store.resolve()),
         "SERVING_STATE": str(state),
+        "SERVING_KEY_FILE": str(state / "inference.key"),
         "LOG_DIR": str(state),
         "TS_INFERENCE_ADDRESS": addresses[0],
         "TS_MANAGEMENT_ADDRESS": addresses[1],

@@ -23,11 +23,13 @@ def load(folder: Path, model_version: str) -> Ranges:
     """
     path = folder / FILE_NAME
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Measure it with `python -m training ranges --data FOLDER`.")
+        raise FileNotFoundError(
+            f"{path} does not exist. Measure it with `python -m training ranges --data FOLDER --out {folder}`."
+        )
     stored = json.loads(path.read_text(encoding="utf-8"))
     if stored["model_version"] != model_version:
         raise ValueError(
             f"{path} belongs to model {stored['model_version']}, the contract to model {model_version}. "
-            "Measure them again with `python -m training ranges --data FOLDER`."
+            f"Measure them again with `python -m training ranges --data FOLDER --out {folder}`."
         )
     return {name: (float(low), float(high)) for name, (low, high) in stored["ranges"].items()}

@@ -82,9 +82,11 @@ def load(folder: Path) -> Contract:
     """Read ``contract.json`` of a folder.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is none; the message names the folder.
         ValueError: it is not a valid contract.
     """
+    if not (folder / FILE_NAME).is_file():
+        raise FileNotFoundError(f"{folder} holds no model: {FILE_NAME} is missing. Name the folder of a trained model.")
     return from_dict(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
 
 

@@ -22,6 +22,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.MAX_IMAGE_PIXELS = None
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
+_JPEGS = ("JPEG", "MPO")  # MPO: several in one file, of which the first is read
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What a decoder holds beside the picture itself, as a multiple of the picture; so much lower is the format's limit, so
 # that no photo takes more than some 400 MB. Measured: WebP 15.3, HEIF 7.9, TIFF up to 8 bytes a pixel.
@@ -80,7 +81,7 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits, least_side: int
     check_structure(photo)
     image = _open(photo)
     _check_size(image, limits)
-    with _one_large_photo if image.width * image.height > _LARGE and image.format != "JPEG" else nullcontext():
+    with _one_large_photo if image.width * image.height > _LARGE and image.format not in _JPEGS else nullcontext():
         return upright(flatten(_load(image, photo, least_side), least_side), image)
 
 
@@ -132,7 +133,7 @@ def _open(data: bytes) -> Image.Image:
 def _load(image: Image.Image, data: bytes, least_side: int | None) -> Image.Image:
     """Decode every row."""
     try:
-        if image.format in ("JPEG", "MPO"):
+        if image.format in _JPEGS:
             image = _load_jpeg(image, data, least_side or 0)
         image.load()
         return image
@@ -170,5 +171,5 @@ def _load_jpeg(image: Image.Image, data: bytes, least_side: int) -> Image.Image:
             image.draft(None, (least_side, least_side))
         return image  # Pillow knows which of them are stored inverted
     decoded = Image.fromarray(pixels.squeeze())
-    decoded.info = dict(image.info)  # the orientation is there
+    decoded.info = dict(image.info)  # the colour profile is there
     return decoded

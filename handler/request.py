@@ -68,7 +68,9 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         return Request("describe", (), wants_png, is_probe, wants_fingerprint)
     if len(row) > max_photos:
         raise PhotoError(
-            413, "too_many_photos", f"The request carries {len(row)} photos, the limit is {max_photos}. Send several."
+            413,
+            "too_many_photos",
+            f"The request carries {len(row)} photos, the limit is {max_photos}. Send several requests.",
         )
     is_form = content_type.startswith("multipart/")
     # TorchServe has already turned JSON into objects and text into strings.

@@ -13,6 +13,8 @@ from results.repeats import Fingerprint, Repeat, find_exact, find_near, store_fi
 from results.schema import photos, predictions_history, run_failures
 from results.upsert import insert_once
 
+_STORING_LOCK = 27_112_302  # any fixed number of its own; names PostgreSQL's advisory lock
+
 
 @dataclass(frozen=True)
 class PhotoKey:
@@ -166,11 +168,14 @@ def find_answers(
 def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> list[Repeat | None]:
     """Store outcomes: each photo's record, and its prediction if there is one.
 
-    Storing the same outcome of the same run again changes nothing.
+    Storing the same outcome of the same run again changes nothing. One at a time: of two copies of a photo, stored by
+    two runs at once, neither would see that it repeats the other.
 
     Returns:
         Of each outcome, the earlier photo that it repeats; None if there is none.
     """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time by itself
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_STORING_LOCK})")
     stored = [_store(connection, run, outcome) for outcome in outcomes]
     review_queue.refresh(connection, [photo_id for photo_id, _ in stored])
     return [repeat for _, repeat in stored]

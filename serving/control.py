@@ -33,8 +33,7 @@ def start(settings: ServingSettings) -> str:
         ServiceError: it did not get ready.
         FileNotFoundError: there is no model archive.
     """
-    if not settings.archive.is_file():
-        raise FileNotFoundError(f"{settings.archive} does not exist. Build it with `make export`.")
+    settings.require_archive()
     settings.state.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings.state / "start.lock"):
         instance = read_instance(settings.state)

@@ -53,6 +53,15 @@ class ServingSettings:
         """The archive that is loaded at start."""
         return self.store / f"{MODEL_NAME}.mar"
 
+    def require_archive(self) -> None:
+        """Refuse to start without a model.
+
+        Raises:
+            FileNotFoundError: there is no archive; the message says how to build it.
+        """
+        if not self.archive.is_file():
+            raise FileNotFoundError(f"{self.archive} does not exist. Build it with `make export`.")
+
     @property
     def log_file(self) -> Path:
         """The server's log, rotated."""

@@ -71,6 +71,7 @@ def supervise(settings: ServingSettings) -> int:
     0 after such a signal; 70 when the engine did not get ready or ended unasked; 75 when another supervisor holds
     the state folder.
     """
+    settings.require_archive()
     settings.state.mkdir(parents=True, exist_ok=True)
     with (settings.state / "lock").open("w") as lock:
         if not _lock(lock):

@@ -25,7 +25,7 @@ def main() -> None:
     if not groups or missing:
         raise SystemExit(f"usage: python -m tools.install GROUP...; no such group: {missing}")
     if needs_torch(groups):
-        source = install_torch(torch_version(), os.environ.get("TORCH", "cpu"))
+        source = install_torch(torch_version(), os.environ.get("TORCH"))
         print(f"torch: {installed_torch()}, {source}", flush=True)
     files = [argument for group in groups for argument in ("-r", str(REQUIREMENTS / f"{group}.txt"))]
     # In the mode `compat` the project is one entry on the import path. The default mode finds single modules of a
@@ -48,15 +48,17 @@ def torch_version() -> str:
     raise SystemExit("requirements/serving.txt does not pin torch")
 
 
-def install_torch(version: str, build: str) -> str:
+def install_torch(version: str, build: str | None) -> str:
     """Install torch and return words that say where it came from.
 
     Args:
         version: without a local part.
-        build: ``cpu``, or ``cuda`` for the registry's own.
+        build: ``cpu``, or ``cuda`` for the registry's own; None: what is there, if it is this version, else ``cpu``.
     """
     index = os.environ.get("TORCH_INDEX_URL", CPU_INDEX)
-    if build == "cpu":
+    if build is None and installed_torch().split("+")[0] == version:
+        return "installed before"
+    if build in (None, "cpu"):
         if pip("--no-deps", f"torch=={version}+cpu", quiet=True):
             return "the CPU build that pip finds as it is set up on this machine"
         if pip("--no-deps", "--index-url", index, f"torch=={version}", quiet=True):

@@ -32,7 +32,8 @@ TeacherOption = Annotated[
     list[Path] | None, typer.Option(help="A trained teacher.pt to learn from as well; several are averaged.")
 ]
 VersionOption = Annotated[
-    str | None, typer.Option(help="Version of the new weights; default: one minor above the model in --out.")
+    str | None,
+    typer.Option(help="Version of the new weights; default: one minor above the models in --out and model/."),
 ]
 EpochsOption = Annotated[int, typer.Option(min=1)]
 PhotosOption = Annotated[int, typer.Option(min=64)]
@@ -91,7 +92,7 @@ def teacher(
 def train(
     data: DataOption,
     run: RunOption,
-    out: OutOption = Path("model"),
+    out: OutOption = pipeline.SHIPPED,
     init: Annotated[Init, typer.Option(help="Where to start.")] = "scratch",
     teacher: TeacherOption = None,
     model_version: VersionOption = None,
@@ -129,7 +130,9 @@ def train(
         narrow_coarse=narrow_coarse,
     )
     with spoken_errors():
-        order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
+        order = pipeline.Order(
+            data, run, out, model_version or next_version(out, pipeline.SHIPPED), teacher or [], settings, fuse
+        )
         typer.echo(json.dumps(pipeline.train_model(order, init), indent=2))
         typer.echo(f"model {order.model_version} is in {out}")
 
@@ -139,7 +142,7 @@ def refit(
     data: DataOption,
     run: RunOption,
     measured: Annotated[Path, typer.Option(help="Folder of the model that `train` wrote and measured.")],
-    out: OutOption = Path("model"),
+    out: OutOption = pipeline.SHIPPED,
     start: Annotated[
         Path | None, typer.Option(help="Folder of the model to go on from; default: the measured.")
     ] = None,
@@ -178,15 +181,17 @@ def refit(
             mixup=mixup,
             narrow_coarse=narrow_coarse,
         )
-        order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
-        pipeline.refit_model(order, measured, start or measured)
+        start = start or measured
+        model_version = model_version or next_version(out, pipeline.SHIPPED, measured, start)
+        order = pipeline.Order(data, run, out, model_version, teacher or [], settings, fuse)
+        pipeline.refit_model(order, measured, start)
         typer.echo(f"model {order.model_version} is in {out}, with the figures of the model in {measured}")
 
 
 @app.command()
 def ranges(
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = pipeline.SHIPPED,
 ) -> None:
     """Measure the activation ranges of a trained model again, from training photos; export rounds by them."""
     with spoken_errors():

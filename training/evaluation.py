@@ -12,7 +12,7 @@ from rich.progress import track
 from training import evaluation_plots, evaluation_tables, layouts
 from training.checkpoint_beside import CheckpointBeside, of_same_version
 from training.console import spoken_errors
-from training.evaluate import Outcome, by_group, figures_of, share
+from training.outcomes import Outcome, by_group, figures_of, share
 from training.rows import Row
 from training.served import Served, serve
 

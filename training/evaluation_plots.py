@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.evaluate import Outcome, by_group, figures_of
+from training.calibration import MOST_WRONG_OF_ACCEPTED
 from training.metrics import wilson_interval
+from training.outcomes import Outcome, by_group, figures_of
 
 _BINS = 15
 _ACROSS = 3  # diagrams in a row
@@ -84,7 +85,8 @@ def _coverage(groups: dict[str, list[Outcome]]) -> Figure:
         shipped = figures_of(outcomes)
         if shipped["accepted_wrong"] is not None:
             panel.plot(shipped["accepted_share"], shipped["accepted_wrong"], "o", color=line.get_color(), markersize=8)
-    panel.axhline(0.01, color="#777777", linewidth=1, linestyle="--", label="1% wrong")
+    promise = MOST_WRONG_OF_ACCEPTED
+    panel.axhline(promise, color="#777777", linewidth=1, linestyle="--", label=f"{promise:.0%} wrong")
     panel.plot([], [], "o", color="#777777", markersize=8, label="the shipped thresholds")
     panel.set(xlabel="accepted without a person", ylabel="wrong among the accepted", xlim=(0, 1), ylim=(0, None))
     panel.xaxis.set_major_formatter(PercentFormatter(1))

@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluate import Outcome, by_group, mean_over_accepts
 from training.metrics import calibration_error_by_chance, wilson_interval
+from training.outcomes import Outcome, by_group, mean_over_accepts
 
 _CONFUSIONS = 10
 _LABEL_WIDTH, _GROUP_WIDTH = 36, 26

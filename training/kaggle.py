@@ -9,10 +9,14 @@ from training.rows import CLASSES, UNKNOWN, Row, held_out_kinds, part_of_file
 LIST_NAME = "styles.csv"
 
 
-def read(folder: Path) -> tuple[list[Row], int]:
+def read(folder: Path, hold_out: bool = True) -> tuple[list[Row], int]:
     """Read the list and the photos that it names.
 
     The categories are called there as they are here; every other ``articleType`` is unknown.
+
+    Args:
+        folder: that holds them.
+        hold_out: let kinds of unknown items that only judge be held out of what trains.
 
     Returns:
         The rows, and how many lines name a photo that is not there: in the published data set some do.
@@ -21,7 +25,7 @@ def read(folder: Path) -> tuple[list[Row], int]:
         ValueError: a line cannot be read; the message has its number. Or no line names a photo that is there.
     """
     listed = list(_articles(folder / LIST_NAME))
-    held_out = held_out_kinds({kind for _, kind in listed if kind not in CLASSES})
+    held_out = held_out_kinds({kind for _, kind in listed if kind not in CLASSES}) if hold_out else frozenset()
     rows = [
         _row(folder / "images" / f"{key}.jpg", key, kind, held_out)
         for key, kind in listed

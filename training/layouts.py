@@ -30,7 +30,7 @@ def to_train(folder: Path, hold_out: bool = True) -> LabelledPhotos:
 
     Args:
         folder: in one of the layouts.
-        hold_out: as :func:`training.rows.read`; the other layouts hold out nothing but their test part.
+        hold_out: as :func:`training.rows.read`; a folder per category holds out nothing but its test part.
 
     Raises:
         FileNotFoundError, ValueError: it holds no layout that is known, or a fault; the message names it.
@@ -70,7 +70,7 @@ def _read(folder: Path, hold_out: bool = True) -> tuple[list[Row], list[str]]:
     if (folder / rows.CATALOG_NAME).is_file():
         return rows.read(folder, hold_out), []
     if (folder / kaggle.LIST_NAME).is_file():
-        read, absent = kaggle.read(folder)
+        read, absent = kaggle.read(folder, hold_out)
         return read, [f"{absent} lines of {kaggle.LIST_NAME} name a photo that is not there"] if absent else []
     read = class_folders.read(folder)
     if not read:

@@ -18,22 +18,24 @@ CONTRACT_VERSION = "1"
 _FIGURES = "figures.json"
 
 
-def next_version(folder: Path) -> str:
-    """Return the version of the next model: one minor above the folder's, 1.0.0 in an empty one."""
-    if not (folder / FILE_NAME).is_file():
+def next_version(*folders: Path) -> str:
+    """Return the version of the next model: one minor above the highest of these folders', 1.0.0 where none has one."""
+    versions = [load(folder).model_version for folder in folders if (folder / FILE_NAME).is_file()]
+    if not versions:
         return "1.0.0"
-    major, minor, _ = (int(part) for part in load(folder).model_version.split("."))
+    major, minor, _ = max(tuple(int(part) for part in version.split(".")) for version in versions)
     return f"{major}.{minor + 1}.0"
 
 
-def refuse_reused_version(folder: Path, model_version: str) -> None:
-    """Refuse to give new weights the version of the folder's: stored predictions could not be told apart.
+def refuse_reused_version(model_version: str, *folders: Path) -> None:
+    """Refuse to give new weights the version of others: stored predictions could not be told apart.
 
     Raises:
-        ValueError: the folder's model has this version.
+        ValueError: the model of one of these folders has this version.
     """
-    if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
-        raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")
+    for folder in folders:
+        if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
+            raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")
 
 
 def write_model(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluate import Outcome
+from training.outcomes import Outcome
 from training.rows import CLASSES, UNKNOWN
 
 

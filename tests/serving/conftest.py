@@ -43,6 +43,7 @@ class ServiceUnderTest:
             "MODEL_STORE": str(self.store),
             "TMPDIR": tempfile.mkdtemp(prefix="refund-"),  # short: sockets lie below it
             "SERVING_STATE": str(self.state),
+            "SERVING_KEY_FILE": str(self.state / "inference.key"),
             "TS_INFERENCE_ADDRESS": self.url,
             "TS_MANAGEMENT_ADDRESS": self.management,
             "TS_METRICS_ADDRESS": self.metrics,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from sqlalchemy import FromClause, func, select
@@ -12,9 +13,12 @@ from sqlalchemy import FromClause, func, select
 from batch_client.exit_codes import ExitCode
 from results import runs
 from results.database import Database
+from results.photos import store
+from results.repeats import Repeat
 from results.schema import photos, predictions, predictions_history
 from results.verify import verify
 from tests.postgresql import PostgreSQL
+from tests.unit import stored_nights
 from tests.unit.desk import Desk, wait_for
 from tests.unit.stub_service import NOT_A_PHOTO, Answer, prediction
 
@@ -97,3 +101,20 @@ def test_shards_of_another_count_are_refused_while_one_runs(desk: Desk, results:
     gate.set()
     output, _ = running.communicate(timeout=120)
     assert running.returncode == ExitCode.OK, output
+
+
+def test_copies_that_two_runs_store_at_once_are_seen(results: Database) -> None:
+    with results.writing() as connection:
+        run = runs.start_run(connection, "/inbox")
+    with results.writing() as first, ThreadPoolExecutor(1) as pool:
+        store(first, run, stored_nights.answer("1.jpg", "aa"))
+
+        def store_copy() -> list[Repeat | None]:
+            with results.writing() as second:
+                return store(second, run, stored_nights.answer("1 copy.jpg", "aa"))
+
+        copy = pool.submit(store_copy)
+        assert not wait([copy], timeout=0.5).done, "it waits for the first to end"
+        first.commit()
+        (repeat,) = copy.result()
+    assert repeat is not None and repeat.kind == "exact"

@@ -18,12 +18,12 @@ from training import dataset, progress, rows
 from training.augment import augment, mixed
 from training.batch_statistics import settle
 from training.calibration import calibrate
-from training.evaluate import figures_of, outcomes_of
 from training.initial_weights import start_from
 from training.loop import TeacherOf, Training, TrainingSettings, predict
 from training.loss import distillation_loss, narrowed, set_valued_loss
 from training.metrics import calibration_error_by_chance, expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
+from training.outcomes import figures_of, outcomes_of
 from training.teacher import Teacher
 from training.teacher_on_cpu import answering
 from training.torchvision_shim import import_torchvision

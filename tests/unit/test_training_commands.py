@@ -48,7 +48,9 @@ def test_the_whole_road(data: Path, tmp_path: Path) -> None:
     done = train(tmp_path, "--run", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     model = tmp_path / "model"
-    assert contracts.load(model).model_version == "1.0.0"
+    version = contracts.load(model).model_version
+    major, minor, _ = contracts.load(ROOT / "model").model_version.split(".")
+    assert version == f"{major}.{int(minor) + 1}.0"  # not one that this project's model has, or had
     load_network(model, contracts.load(model))
     for name in ("curves.png", "confusion.png"):
         with Image.open(tmp_path / "run" / name) as picture:
@@ -57,13 +59,13 @@ def test_the_whole_road(data: Path, tmp_path: Path) -> None:
     assert figures["n"] + figures["unknown_n"] > 20
     assert 0 <= figures["top1_low"] <= figures["top1"] <= figures["top1_high"] <= 1
 
-    again = train(tmp_path, "--run", str(tmp_path / "run"), "--model-version", "1.0.0")
-    assert "holds model 1.0.0 already" in again.stderr
+    again = train(tmp_path, "--run", str(tmp_path / "run"), "--model-version", version)
+    assert f"holds model {version} already" in again.stderr
     other = train(tmp_path, "--run", str(tmp_path / "run"), "--learning-rate", "0.3")
     assert "other settings" in other.stderr and "RUN=" in other.stderr
     bumped = train(tmp_path, "--run", str(tmp_path / "run"))
     assert bumped.returncode == 0
-    assert contracts.load(model).model_version == "1.1.0"
+    assert contracts.load(model).model_version == f"{major}.{int(minor) + 2}.0"
 
 
 def test_bad_data_is_named(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
 def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: Path) -> None:
     first = train(data, "--run", str(tmp_path / "run"))
     assert first.returncode == 0, first.stderr
-    out = ("--out", str(tmp_path / "shipped"), "--model-version", "1.1.0", "--measured", str(data / "model"))
+    out = ("--out", str(tmp_path / "shipped"), "--measured", str(data / "model"))
     start = tmp_path / "sister"
     shutil.copytree(data / "model", start)
     done = training("refit", data, "--run", str(tmp_path / "refit"), *out, "--start", str(start))
@@ -103,7 +105,9 @@ def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: P
     measured = json.loads((data / "model" / "figures.json").read_text())
     shipped = json.loads((tmp_path / "shipped" / "figures.json").read_text())
     assert shipped["test"] == measured["test"]
-    assert shipped["test_of"] == {"model_version": "1.0.0", "training": measured["training"]}
+    versions = [contracts.load(folder).model_version for folder in (data / "model", tmp_path / "shipped")]
+    assert shipped["test_of"] == {"model_version": versions[0], "training": measured["training"]}
+    assert versions[0] < versions[1]
     weights = [(folder / "checkpoint.safetensors").read_bytes() for folder in (data / "model", tmp_path / "shipped")]
     assert weights[0] != weights[1]
 
