@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client_memory import BOUND_MB, client_files, run_client
+from benchmarks.client_memory import BOUND_MB, client_files
 from benchmarks.figures import Measured
 from benchmarks.load import Load, drive, overload, write_requests
 from benchmarks.photos import DESK, PHONE, PhotoKind
@@ -212,13 +211,9 @@ def measure_start(pair: Pair, number: int) -> None:
 
 def measure_client_memory(measured: Measured, photos: int) -> None:
     """Peak memory of the batch client at many photos beside a hundredth of them: it should not grow."""
-    peaks = []
-    for count in (photos // 100, photos):
-        with tempfile.TemporaryDirectory(prefix="client-memory-") as folder:
-            peaks.append(run_client(count, Path(folder)).peak_mb)
-    few, many = peaks
+    few, many = (run_json("benchmarks.client_memory", str(count)) for count in (photos // 100, photos))
     name = f"memory of the batch client at {photos} photos, beside {photos // 100}"
-    measured.add(name, "MB", many, few, f"ours at most {BOUND_MB}")
+    measured.add(name, "MB", many["peak_mb"], few["peak_mb"], f"ours at most {BOUND_MB}")
 
 
 def run_json(module: str, *arguments: str) -> dict[str, Any]:

@@ -44,9 +44,6 @@ ShareOption = Annotated[float, typer.Option(min=0, max=1)]
 DistillationOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the teacher in the loss.")]
 TemperatureOption = Annotated[float, typer.Option(min=0.1, help="Of the teacher's answers: above 1 they are softer.")]
 SmoothingOption = Annotated[float, typer.Option(min=0, max=1, help="Share of a label's loss that wants all alike.")]
-NarrowOption = Annotated[
-    bool, typer.Option("--narrow-coarse", help="Where a label accepts several categories, let the teacher choose.")
-]
 MixupOption = Annotated[float, typer.Option(min=0, max=1, help="Share of each batch that shows two photos at once.")]
 
 FuseOption = Annotated[bool, typer.Option("--fuse", help="Compile the network: a minute that pays on a GPU.")]
@@ -108,7 +105,6 @@ def train(
     distillation_temperature: TemperatureOption = 2.0,
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
-    narrow_coarse: NarrowOption = False,
     fuse: FuseOption = False,
     seed: int = 1,
 ) -> None:
@@ -127,7 +123,6 @@ def train(
         distillation_temperature=distillation_temperature,
         label_smoothing=label_smoothing,
         mixup=mixup,
-        narrow_coarse=narrow_coarse,
     )
     with spoken_errors():
         order = pipeline.Order(
@@ -159,7 +154,6 @@ def refit(
     distillation_temperature: TemperatureOption = 2.0,
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
-    narrow_coarse: NarrowOption = False,
     fuse: FuseOption = False,
     seed: int = 2,
 ) -> None:
@@ -179,7 +173,6 @@ def refit(
             distillation_temperature=distillation_temperature,
             label_smoothing=label_smoothing,
             mixup=mixup,
-            narrow_coarse=narrow_coarse,
         )
         start = start or measured
         model_version = model_version or next_version(out, pipeline.SHIPPED, measured, start)

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from training import progress
 from training.augment import augment, mixed
 from training.dataset import Dataset
-from training.loss import distillation_loss, narrowed, set_valued_loss
+from training.loss import distillation_loss, set_valued_loss
 from training.metrics import topk_right
 from training.normalisation import normalise
 from training.teacher_on_cpu import answering
@@ -47,7 +47,6 @@ class TrainingSettings:
         distillation_temperature: at which these answers are learned.
         label_smoothing: share of a label's loss that wants every class alike.
         mixup: share of a batch that shows two photos at once.
-        narrow_coarse: let the teacher choose where a label accepts several categories.
     """
 
     epochs: int
@@ -65,7 +64,6 @@ class TrainingSettings:
     distillation_temperature: float = 2.0
     label_smoothing: float = 0.05
     mixup: float = 0.0
-    narrow_coarse: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,13 +109,12 @@ class Training(Generic[N]):
             teacher.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         compiled: Callable[[nn.Module], Callable[..., Tensor]] = torch.compile if fuse else lambda module: module
         self._forward = compiled(network)
-        self._teachers = [
-            (
-                compiled(each.network) if self.device.type == "cuda" else answering(each.network, each.input_size),
-                each.input_size,
-            )
-            for each in teachers
-        ]
+
+        def asked(teacher: TeacherOf) -> Callable[[Tensor], Tensor]:
+            on_cpu = self.device.type == "cpu"
+            return answering(teacher.network, teacher.input_size) if on_cpu else compiled(teacher.network)
+
+        self._teachers = [(asked(teacher), teacher.input_size) for teacher in teachers]
         self._side = max([settings.input_size, *(teacher.input_size for teacher in teachers)])
         self._arithmetic = _arithmetic(self.device)
         self.average = deepcopy(network)
@@ -202,10 +199,7 @@ class Training(Generic[N]):
             return labels.mean()
         with torch.no_grad(), torch.autocast(self.device.type, self._arithmetic):
             answers = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
-        answer = torch.stack(answers).mean(dim=0)
-        if self.settings.narrow_coarse:
-            answer = narrowed(answer, accepts, whole=own == 1)
-        taught = distillation_loss(logits, answer, self.settings.distillation_temperature)
+        taught = distillation_loss(logits, torch.stack(answers).mean(dim=0), self.settings.distillation_temperature)
         weight = self.settings.distillation_weight
         return (1 - weight) * labels.mean() + weight * taught
 

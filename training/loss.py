@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-_SHARPER = 2.0  # the power that probabilities are raised to
-
 
 def set_valued_loss(logits: Tensor, accepts: Tensor, smoothing: float) -> Tensor:
     """Return minus the log of the summed probability of everything that counts as right, float [N].
@@ -37,20 +35,3 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor, temperature: float
     """
     answers = torch.softmax(teacher_logits / temperature, dim=1)
     return -(answers * torch.log_softmax(logits / temperature, dim=1)).sum(dim=1).mean() * temperature**2
-
-
-def narrowed(teacher_logits: Tensor, accepts: Tensor, whole: Tensor) -> Tensor:
-    """Let a teacher choose among what a label accepts, where it accepts several: the rest is out, the likely likelier.
-
-    A label like "shoes" says nothing of which shoes, and a network that learns to be undecided there sends to a person
-    what it could tell. The teacher, who learned from finer labels as well, decides.
-    Source: sharpened answers within the accepted set, as Lv et al., Progressive Identification of True Labels for
-    Partial-Label Learning, 2020, take the network's own.
-
-    Args:
-        teacher_logits: float [N, C].
-        accepts: bool [N, C].
-        whole: bool [N], false for pictures that show something else as well.
-    """
-    coarse = (whole & (accepts.sum(dim=1) > 1)).unsqueeze(1)
-    return torch.where(coarse, (_SHARPER * teacher_logits).masked_fill(~accepts, -torch.inf), teacher_logits)

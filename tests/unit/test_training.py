@@ -20,7 +20,7 @@ from training.batch_statistics import settle
 from training.calibration import calibrate
 from training.initial_weights import start_from
 from training.loop import TeacherOf, Training, TrainingSettings, predict
-from training.loss import distillation_loss, narrowed, set_valued_loss
+from training.loss import distillation_loss, set_valued_loss
 from training.metrics import calibration_error_by_chance, expected_calibration_error, topk_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
 from training.outcomes import figures_of, outcomes_of
@@ -164,13 +164,6 @@ class TestLoss:
         assert same < distillation_loss(teacher + torch.tensor([[0.0, 1.0, 0.0]]), teacher, 2)
         entropy = torch.distributions.Categorical(logits=teacher / 2).entropy().item()
         assert same.item() == pytest.approx(4 * entropy, rel=1e-5)
-
-    def test_a_teacher_chooses_among_what_a_coarse_label_accepts(self) -> None:
-        teacher = torch.log(torch.tensor([[0.3, 0.1, 0.6]])).expand(3, -1)
-        accepts = torch.tensor([[True, True, False], [True, False, False], [True, True, False]])
-        answers = torch.softmax(narrowed(teacher, accepts, whole=torch.tensor([True, True, False])), dim=1)
-        torch.testing.assert_close(answers[0], torch.tensor([0.9, 0.1, 0.0]))
-        torch.testing.assert_close(answers[1:], torch.softmax(teacher[1:], dim=1))
 
 
 class TestMetrics:
