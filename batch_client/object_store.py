@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from weakref import finalize
 
 from batch_client.remote import FileSystem, RemoteFile, RemoteFolder
@@ -56,30 +56,29 @@ class _Object(RemoteFile):
         super().__init__(store, path)
         self._room = room
         self._is_read = False
-        self._held: bytes | None = None
-        self._taken: list[finalize[..., Any]] = []
+        self._held: _Kept | None = None
 
     def chunks(self) -> Iterator[bytes]:
         """Read it as a stream, from the store; the first time, keep it."""
-        kept: list[bytes] | None = None if self._is_read else []
+        kept = None if self._is_read else _Kept()
         self._is_read = True
         for chunk in super().chunks():
-            taken = None if kept is None else self._room.take(self, len(chunk))
-            if kept is not None and taken is not None:
-                self._taken.append(taken)
+            if kept is not None and self._room.take(kept, len(chunk)):
                 kept.append(chunk)
             else:
                 kept = None
             yield chunk
         if kept is not None:
-            self._held = b"".join(kept)
+            self._held = kept
 
     def read_bytes(self) -> bytes:
         """Return what was kept, once, for it is sent then; else read it again."""
         held, self._held = self._held, None
-        while self._taken:
-            self._taken.pop()()
-        return super().read_bytes() if held is None else held
+        return super().read_bytes() if held is None else b"".join(held)
+
+
+class _Kept(list[bytes]):
+    """The chunks of an object; a plain list cannot tell when nobody needs it any more."""
 
 
 class _Room:
@@ -89,13 +88,14 @@ class _Room:
         self._free = size
         self._lock = threading.Lock()
 
-    def take(self, owner: object, size: int) -> "finalize[..., Any] | None":
-        """Take some, until what is returned is called or its owner is garbage; None if there is not enough."""
+    def take(self, owner: object, size: int) -> bool:
+        """Take some, until its owner is garbage; false if there is not enough."""
         with self._lock:
             if size > self._free:
-                return None
+                return False
             self._free -= size
-        return finalize(owner, self._give, size)
+        finalize(owner, self._give, size)
+        return True
 
     def _give(self, size: int) -> None:
         with self._lock:

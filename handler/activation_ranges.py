@@ -22,14 +22,13 @@ def load(folder: Path, model_version: str) -> Ranges:
         ValueError: they belong to another model version; the message names both.
     """
     path = folder / FILE_NAME
+    command = f"`python -m training ranges --data FOLDER --out {folder}`"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist. Measure it with `python -m training ranges --data FOLDER --out {folder}`."
-        )
+        raise FileNotFoundError(f"{path} does not exist. Measure it with {command}.")
     stored = json.loads(path.read_text(encoding="utf-8"))
     if stored["model_version"] != model_version:
         raise ValueError(
             f"{path} belongs to model {stored['model_version']}, the contract to model {model_version}. "
-            f"Measure them again with `python -m training ranges --data FOLDER --out {folder}`."
+            f"Measure them again with {command}."
         )
     return {name: (float(low), float(high)) for name, (low, high) in stored["ranges"].items()}

@@ -16,7 +16,7 @@ from training.evaluation import evaluate
 from training.initial_weights import Init
 from training.input_sizes import input_sizes
 from training.loop import TrainingSettings
-from training.model_folder import next_version
+from training.model_folder import SHIPPED, next_version
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Train the classifier and measure it.")
 
@@ -89,7 +89,7 @@ def teacher(
 def train(
     data: DataOption,
     run: RunOption,
-    out: OutOption = pipeline.SHIPPED,
+    out: OutOption = SHIPPED,
     init: Annotated[Init, typer.Option(help="Where to start.")] = "scratch",
     teacher: TeacherOption = None,
     model_version: VersionOption = None,
@@ -125,9 +125,7 @@ def train(
         mixup=mixup,
     )
     with spoken_errors():
-        order = pipeline.Order(
-            data, run, out, model_version or next_version(out, pipeline.SHIPPED), teacher or [], settings, fuse
-        )
+        order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
         typer.echo(json.dumps(pipeline.train_model(order, init), indent=2))
         typer.echo(f"model {order.model_version} is in {out}")
 
@@ -137,7 +135,7 @@ def refit(
     data: DataOption,
     run: RunOption,
     measured: Annotated[Path, typer.Option(help="Folder of the model that `train` wrote and measured.")],
-    out: OutOption = pipeline.SHIPPED,
+    out: OutOption = SHIPPED,
     start: Annotated[
         Path | None, typer.Option(help="Folder of the model to go on from; default: the measured.")
     ] = None,
@@ -175,7 +173,7 @@ def refit(
             mixup=mixup,
         )
         start = start or measured
-        model_version = model_version or next_version(out, pipeline.SHIPPED, measured, start)
+        model_version = model_version or next_version(out, measured, start)
         order = pipeline.Order(data, run, out, model_version, teacher or [], settings, fuse)
         pipeline.refit_model(order, measured, start)
         typer.echo(f"model {order.model_version} is in {out}, with the figures of the model in {measured}")
@@ -184,7 +182,7 @@ def refit(
 @app.command()
 def ranges(
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = pipeline.SHIPPED,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = SHIPPED,
 ) -> None:
     """Measure the activation ranges of a trained model again, from training photos; export rounds by them."""
     with spoken_errors():

@@ -12,6 +12,7 @@ from rich.progress import track
 from training import evaluation_plots, evaluation_tables, layouts
 from training.checkpoint_beside import CheckpointBeside, of_same_version
 from training.console import spoken_errors
+from training.model_folder import SHIPPED
 from training.outcomes import Outcome, by_group, figures_of, share
 from training.rows import Row
 from training.served import Served, serve
@@ -52,7 +53,7 @@ def evaluate(
     ],
     json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     archive: Annotated[Path, typer.Option(help="The model archive that is judged.")] = ARCHIVE,
-    model: Annotated[Path, typer.Option(help="Folder with the checkpoint to hold serving against.")] = Path("model"),
+    model: Annotated[Path, typer.Option(help="Folder with the checkpoint to hold serving against.")] = SHIPPED,
     plots: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: beside the figures.")] = None,
 ) -> None:
     """Judge what is served: run the archive over labelled photos, print and write the figures, draw two pictures."""

@@ -14,6 +14,7 @@ from training.console import spoken_errors
 from training.dataset import Fit, load
 from training.initial_weights import Init, start_from
 from training.loop import Training, TrainingSettings, predict, top1_by_domain
+from training.model_folder import SHIPPED
 
 _COMPARED: tuple[tuple[int, Fit], ...] = (
     (112, "squash"),
@@ -28,9 +29,7 @@ def input_sizes(
     data: Annotated[Path, typer.Option(help="Our parquet files, a folder for each category, or the Kaggle data set.")],
     run: Annotated[Path, typer.Option(help="Folder for progress and logs, one inside for each comparison.")],
     init: Annotated[Init, typer.Option(help="Where to start.")] = "scratch",
-    model: Annotated[Path, typer.Option(help="Folder of the model that `--init checkpoint` starts from.")] = Path(
-        "model"
-    ),
+    model: Annotated[Path, typer.Option(help="Folder of the model that `--init checkpoint` starts from.")] = SHIPPED,
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     photos_per_epoch: Annotated[int, typer.Option(min=64)] = 18_000,
     batch_size: Annotated[int, typer.Option(min=2)] = 64,

@@ -15,12 +15,16 @@ from training.normalisation import MEAN, STD
 from training.rows import CLASSES
 
 CONTRACT_VERSION = "1"
+SHIPPED = Path("model")  # the folder of the model that this project serves
 _FIGURES = "figures.json"
 
 
 def next_version(*folders: Path) -> str:
-    """Return the version of the next model: one minor above the highest of these folders', 1.0.0 where none has one."""
-    versions = [load(folder).model_version for folder in folders if (folder / FILE_NAME).is_file()]
+    """Return the version of the next model: one minor above the highest of these folders' and of the shipped one's.
+
+    1.0.0 where none holds a model.
+    """
+    versions = [load(folder).model_version for folder in (SHIPPED, *folders) if (folder / FILE_NAME).is_file()]
     if not versions:
         return "1.0.0"
     major, minor, _ = max(tuple(int(part) for part in version.split(".")) for version in versions)
@@ -31,9 +35,9 @@ def refuse_reused_version(model_version: str, *folders: Path) -> None:
     """Refuse to give new weights the version of others: stored predictions could not be told apart.
 
     Raises:
-        ValueError: the model of one of these folders has this version.
+        ValueError: the model of one of these folders, or the shipped one, has this version.
     """
-    for folder in folders:
+    for folder in (*folders, SHIPPED):
         if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
             raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")
 

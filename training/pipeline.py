@@ -24,7 +24,6 @@ from training.model_folder import read_figures, refuse_reused_version, write_mod
 from training.outcomes import by_group, figures_of, outcomes_of
 
 OUTPUTS = len(rows.CLASSES) + 1
-SHIPPED = Path("model")  # the folder of the model that this project serves
 # Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
 ROOM_TO_MOVE = 9 / 7
 # Every so many training photos are looked at again when the network is trained.
@@ -69,7 +68,7 @@ def train_teacher(data: Path, run: Path, network: teachers.NetworkName, settings
 
 def train_model(order: Order, init: Init) -> dict[str, Any]:
     """Train, calibrate on the tuning rows, read the test rows once, write the model; return the figures by domain."""
-    refuse_reused_version(order.model_version, order.out, SHIPPED)
+    refuse_reused_version(order.model_version, order.out)
     torch.manual_seed(order.settings.seed)
     network = ResNet18(OUTPUTS)
     typer.echo(start_from(network, init, order.out))
@@ -96,7 +95,7 @@ def refit_model(order: Order, measured: Path, start: Path) -> None:
         measured: folder of the model that was measured.
         start: folder of the model to go on from: the measured one, or one that came from it the same way.
     """
-    refuse_reused_version(order.model_version, order.out, SHIPPED, measured, start)
+    refuse_reused_version(order.model_version, order.out, measured, start)
     torch.manual_seed(order.settings.seed)
     network = ResNet18(OUTPUTS)
     typer.echo(start_from(network, "checkpoint", start))

@@ -19,7 +19,6 @@ _TURN = _USERS.with_suffix(".turn")  # to start or to end it
 _PID = Path("/run/refund-classifier-test-engine.pid")
 _LOG = Path(tempfile.gettempdir()) / "refund-classifier-test-engine.log"
 _SECONDS_TO_START = 120
-_MIRROR = "http://deb.debian.org/debian"
 
 
 def why_not() -> str | None:
@@ -112,7 +111,7 @@ def _make_base() -> None:
     with tempfile.TemporaryDirectory(prefix="refund-base-") as temporary:
         root = Path(temporary) / "root"
         done = subprocess.run(
-            ["debootstrap", "--variant=minbase", "bookworm", str(root), _MIRROR], capture_output=True, text=True
+            ["debootstrap", "--variant=minbase", "bookworm", str(root)], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr
         for leftover in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
