@@ -46,6 +46,9 @@ TemperatureOption = Annotated[float, typer.Option(min=0.1, help="Of the teacher'
 SmoothingOption = Annotated[float, typer.Option(min=0, max=1, help="Share of a label's loss that wants all alike.")]
 MixupOption = Annotated[float, typer.Option(min=0, max=1, help="Share of each batch that shows two photos at once.")]
 
+LabelsOption = Annotated[
+    Path | None, typer.Option(help="CSV `photo,accepts` of labels that count instead of the data set's own.")
+]
 FuseOption = Annotated[bool, typer.Option("--fuse", help="Compile the network: a minute that pays on a GPU.")]
 
 
@@ -64,9 +67,11 @@ def teacher(
     ema_decay: ShareOption = 0.995,
     wild_weight: RateOption = 6.0,
     mixup: MixupOption = 0.0,
+    start: Annotated[Path | None, typer.Option(help="A teacher.pt that goes on; else ImageNet weights.")] = None,
+    labels: LabelsOption = None,
     seed: int = 1,
 ) -> None:
-    """Train the teacher from its ImageNet weights into RUN/teacher.pt."""
+    """Train the teacher, from its ImageNet weights or from where another ended, into RUN/teacher.pt."""
     settings = TrainingSettings(
         epochs=epochs,
         photos_per_epoch=photos_per_epoch,
@@ -82,7 +87,7 @@ def teacher(
         mixup=mixup,
     )
     with spoken_errors():
-        typer.echo(f"the teacher is {pipeline.train_teacher(data, run, network, settings)}")
+        typer.echo(f"the teacher is {pipeline.train_teacher(data, run, start or network, settings, labels)}")
 
 
 @app.command()
@@ -106,6 +111,7 @@ def train(
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
     fuse: FuseOption = False,
+    labels: LabelsOption = None,
     seed: int = 1,
 ) -> None:
     """Train, calibrate on the tuning rows, read the test rows once, and write the model folder."""
@@ -125,7 +131,9 @@ def train(
         mixup=mixup,
     )
     with spoken_errors():
-        order = pipeline.Order(data, run, out, model_version or next_version(out), teacher or [], settings, fuse)
+        order = pipeline.Order(
+            data, run, out, model_version or next_version(out), teacher or [], settings, fuse, labels
+        )
         typer.echo(json.dumps(pipeline.train_model(order, init), indent=2))
         typer.echo(f"model {order.model_version} is in {out}")
 
@@ -153,6 +161,7 @@ def refit(
     label_smoothing: SmoothingOption = 0.05,
     mixup: MixupOption = 0.0,
     fuse: FuseOption = False,
+    labels: LabelsOption = None,
     seed: int = 2,
 ) -> None:
     """Let a measured model go on with the rows that were held out to measure it: the model to be shipped."""
@@ -174,7 +183,7 @@ def refit(
         )
         start = start or measured
         model_version = model_version or next_version(out, measured, start)
-        order = pipeline.Order(data, run, out, model_version, teacher or [], settings, fuse)
+        order = pipeline.Order(data, run, out, model_version, teacher or [], settings, fuse, labels)
         pipeline.refit_model(order, measured, start)
         typer.echo(f"model {order.model_version} is in {out}, with the figures of the model in {measured}")
 

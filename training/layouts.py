@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training import class_folders, kaggle, photo_list, rows
+from training import class_folders, kaggle, label_file, photo_list, rows
 from training.rows import Row
 
 _LAYOUTS = (
@@ -25,17 +25,22 @@ class LabelledPhotos:
     notes: list[str]
 
 
-def to_train(folder: Path, hold_out: bool = True) -> LabelledPhotos:
+def to_train(folder: Path, hold_out: bool = True, labels: Path | None = None) -> LabelledPhotos:
     """Read the photos of a folder, each with the part that it plays.
 
     Args:
         folder: in one of the layouts.
         hold_out: as :func:`training.rows.read`; a folder per category holds out nothing but its test part.
+        labels: as :mod:`training.label_file`, instead of the labels of what does not judge.
 
     Raises:
         FileNotFoundError, ValueError: it holds no layout that is known, or a fault; the message names it.
     """
     read, notes = _read(folder, hold_out)
+    if labels:
+        given = label_file.read(labels)
+        read = label_file.relabelled(read, given, str(labels))
+        notes = [*notes, f"{len(given)} photos are labelled by {labels}, where they do not judge"]
     return _judgeable(read, notes)
 
 

@@ -43,6 +43,7 @@ class Order:
         taught_by: files of teachers.
         settings: of the training.
         fuse: as :class:`training.loop.Training`.
+        labels: as :func:`training.layouts.to_train`.
     """
 
     data: Path
@@ -52,15 +53,29 @@ class Order:
     taught_by: Sequence[Path]
     settings: TrainingSettings
     fuse: bool = False
+    labels: Path | None = None
 
 
-def train_teacher(data: Path, run: Path, network: teachers.NetworkName, settings: TrainingSettings) -> Path:
-    """Train a teacher from its ImageNet weights; return the file that it was written to."""
+def train_teacher(
+    data: Path, run: Path, start: teachers.NetworkName | Path, settings: TrainingSettings, labels: Path | None = None
+) -> Path:
+    """Train a teacher; return the file that it was written to.
+
+    Args:
+        data: folder of labelled photos.
+        run: folder for progress, logs and the teacher.
+        start: which network, from its ImageNet weights; or the file of a teacher that goes on.
+        settings: of the training.
+        labels: as :func:`training.layouts.to_train`.
+    """
     torch.manual_seed(settings.seed)
-    start = teachers.Teacher(OUTPUTS, network)
-    kept = claimed_rows(data, run, {"teacher": asdict(settings), "network": network})
+    if isinstance(start, Path):
+        begun, origin = teachers.load(start, OUTPUTS)[0], run_folder.file_digest(start)
+    else:
+        begun, origin = teachers.Teacher(OUTPUTS, start), start
+    kept = claimed_rows(data, run, {"teacher": asdict(settings), "network": origin}, labels=labels)
     training = load(part_of(kept, "train"), round(settings.input_size * ROOM_TO_MOVE))
-    trained = Training(start, training, settings).run(load(part_of(kept, "tune"), settings.input_size), run)
+    trained = Training(begun, training, settings).run(load(part_of(kept, "tune"), settings.input_size), run)
     teachers.save(trained, run / teachers.FILE_NAME, settings.input_size)
     training_plots.write_curves(run / "epochs.csv", run / "curves.png")
     return run / teachers.FILE_NAME
@@ -73,7 +88,7 @@ def train_model(order: Order, init: Init) -> dict[str, Any]:
     network = ResNet18(OUTPUTS)
     typer.echo(start_from(network, init, order.out))
     masters = _masters(order)
-    kept = claimed_rows(order.data, order.run, _identity(order, init))
+    kept = claimed_rows(order.data, order.run, _identity(order, init), labels=order.labels)
     tuning = _train(network, masters, kept, order)
     test = load(part_of(kept, "test"), order.settings.input_size)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
@@ -101,7 +116,7 @@ def refit_model(order: Order, measured: Path, start: Path) -> None:
     typer.echo(start_from(network, "checkpoint", start))
     masters = _masters(order)
     digest = run_folder.file_digest(start / checkpoint.FILE_NAME)
-    kept = claimed_rows(order.data, order.run, _identity(order, digest), hold_out=False)
+    kept = claimed_rows(order.data, order.run, _identity(order, digest), False, order.labels)
     tuning = _train(network, masters, kept, order)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
     origin = read_figures(measured)
@@ -110,7 +125,9 @@ def refit_model(order: Order, measured: Path, start: Path) -> None:
     _write(network, kept, order, decisions, figures)
 
 
-def claimed_rows(data: Path, run: Path, identity: dict[str, Any], hold_out: bool = True) -> list[rows.Row]:
+def claimed_rows(
+    data: Path, run: Path, identity: dict[str, Any], hold_out: bool = True, labels: Path | None = None
+) -> list[rows.Row]:
     """Read the rows, claim the run folder for this training, and leave out what would leak.
 
     Args:
@@ -119,8 +136,9 @@ def claimed_rows(data: Path, run: Path, identity: dict[str, Any], hold_out: bool
         identity: what the training is told by, besides its rows.
         hold_out: whether all that can be held out is, with the twins of test rows; else only the tuning rows with
             their twins, and the test half of ``val``.
+        labels: as :func:`training.layouts.to_train`.
     """
-    found = layouts.to_train(data, hold_out)
+    found = layouts.to_train(data, hold_out, labels)
     for note in found.notes:
         typer.echo(f"note: {note}")
     run_folder.claim(run, identity, found.rows)

@@ -101,6 +101,22 @@ def checked_category(name: str, where: str) -> str:
     raise ValueError(f"{where}: {name!r} is none of the categories; {remedy}")
 
 
+def checked_categories(names: str, where: str) -> tuple[str, ...]:
+    """Return what counts as right, of names separated by ``;``.
+
+    Args:
+        names: as a person writes them; nothing where no answer can be judged.
+        where: names their place in the message.
+
+    Raises:
+        ValueError: as :func:`checked_category`, or ``unknown`` stands beside a category.
+    """
+    accepts = tuple(checked_category(name.strip(), where) for name in names.split(";") if name.strip())
+    if UNKNOWN in accepts and len(accepts) > 1:
+        raise ValueError(f"{where}: an item is unknown or one of the categories, not {' and '.join(accepts)}")
+    return accepts
+
+
 def read(folder: Path, hold_out: bool = True) -> list[Row]:
     """Read ``catalog.parquet`` and, where there is one, ``wild.parquet``.
 

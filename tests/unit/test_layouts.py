@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.drawn_photos import encoded, striped
+from tests.unit.catalog import write_catalog
 from training import layouts
 
 PHOTO = encoded(striped((40, 40)))
@@ -133,3 +134,39 @@ class TestList:
         path.write_bytes("file,accepts\nübergröße.jpg,Socks\n".encode("latin-1"))
         with pytest.raises(ValueError, match="not UTF-8"):
             layouts.to_judge(path)
+
+
+class TestLabelsThatAPersonGave:
+    def catalog(self, folder: Path) -> None:
+        shoes = [{"id": str(i), "category": "Heels", "split": "val" if i % 2 else "train"} for i in range(40)]
+        write_catalog(folder, shoes)
+
+    def test_they_count_where_nothing_is_judged(self, tmp_path: Path) -> None:
+        self.catalog(tmp_path)
+        path = write_list(tmp_path, "photo,accepts,who\n" + "".join(f"{i},Flats; Heels,me\n" for i in range(39)))
+        found = layouts.to_train(tmp_path, labels=path)
+        accepts = {row.key: (row.part, row.accepts) for row in found.rows}
+        assert {part for part, _ in accepts.values()} == {"train", "tune", "test"}
+        for key, (part, right) in accepts.items():
+            assert right == (("Heels",) if part == "test" or key == "39" else ("Flats", "Heels"))
+        assert found.notes == [f"39 photos are labelled by {path}, where they do not judge"]
+
+    def test_a_photo_without_a_label_is_left_out(self, tmp_path: Path) -> None:
+        self.catalog(tmp_path)
+        found = layouts.to_train(tmp_path, labels=write_list(tmp_path, "photo,accepts\n0,\n"))
+        assert "0" not in {row.key for row in found.rows} and len(found.rows) == 39
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("photo\n1\n", "line 1: no column accepts"),
+            ("photo,accepts\n,Heels\n", "line 2: no photo"),
+            ("photo,accepts\n0,Heels\n0,Flats\n", "line 3: photo 0 has a label already"),
+            ("photo,accepts\n0,Heals\n", "line 2: 'Heals' is none .* did you mean 'Heels'"),
+            ("photo,accepts\n99,Heels\n", r"photos\.csv: photo 99 is 0 times among the photos"),
+        ],
+    )
+    def test_faults_are_named(self, tmp_path: Path, text: str, message: str) -> None:
+        self.catalog(tmp_path)
+        with pytest.raises(ValueError, match=message):
+            layouts.to_train(tmp_path, labels=write_list(tmp_path, text))

@@ -89,6 +89,12 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     student = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
     assert student.returncode == 0, student.stderr
     assert "learning from" in student.stdout
+    goes_on = ("--start", str(tmp_path / "t" / "teacher.pt"), "--labels", str(tmp_path / "labels.csv"))
+    (tmp_path / "labels.csv").write_text("photo,accepts\nSocks0,Socks;Belts\n")
+    further = training("teacher", data, "--run", str(tmp_path / "t2"), "--input-size", "32", *goes_on)
+    assert further.returncode == 0, further.stderr
+    assert "1 photos are labelled by" in further.stdout
+    assert (tmp_path / "t" / "teacher.pt").read_bytes() != (tmp_path / "t2" / "teacher.pt").read_bytes()
     other = train(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
     assert "other settings" in other.stderr
 
