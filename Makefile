@@ -83,6 +83,15 @@ $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m tools.install serving batch
 	@touch $@
 
+# Another build of torch than the last one that was asked for by name is an installation of its own.
+ifneq ($(TORCH),)
+.venv/.run: .venv/.torch-$(TORCH)
+endif
+
+.venv/.torch-%: .venv/.created
+	@rm -f .venv/.torch-*
+	@touch $@
+
 .venv/.web: .venv/.created tools/install.py requirements/web.txt requirements/constraints.txt pyproject.toml
 	@$(BIN)/python -m tools.install web
 	@touch $@

@@ -83,8 +83,9 @@ def write_model(
 
 
 def read_figures(folder: Path) -> dict[str, Any]:
-    """Read ``figures.json``: ``training``, the settings; ``test``, the figures on the test rows by domain; and, of a
-    model that went on with rows that were held out, ``test_of``: which model has these figures, and its settings.
+    """Read ``figures.json``: ``training``, the settings; ``test``, the figures on the test rows by domain, and on those
+    that a label file says more of; and, of a model that went on with rows that were held out, ``test_of``: which model
+    has these figures, and its settings.
     """
     figures: dict[str, Any] = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
     return figures

@@ -4,7 +4,7 @@ Everything here raises ImportError, OSError or ValueError with a message that sa
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import typer
 from handler import activation_ranges, checkpoint
 from handler import contract as contracts
 from handler.network import ResNet18
-from training import calibration, layouts, measured_ranges, rows, run_folder, training_plots
+from training import calibration, label_file, layouts, measured_ranges, rows, run_folder, training_plots
 from training import teacher as teachers
 from training.batch_statistics import settle
 from training.dataset import Dataset, load, without_near_duplicates
@@ -94,6 +94,11 @@ def train_model(order: Order, init: Init) -> dict[str, Any]:
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
     outcomes = outcomes_of(predict(network, test.photos), test, decisions)
     figures = {domain: figures_of(members) for domain, members in by_group(outcomes).items()}
+    if order.labels:
+        given = label_file.read(order.labels)
+        pairs = zip(test.rows, outcomes, strict=True)
+        finer = [replace(outcome, accepts=given[row.key]) for row, outcome in pairs if given.get(row.key)]
+        figures["by the label file"] = figures_of(finer)
     training_plots.write_confusion(outcomes, order.run / "confusion.png")
     _write(network, kept, order, decisions, {"test": figures})
     return figures

@@ -114,6 +114,17 @@ def test_make_help_lists_every_public_target() -> None:
         assert re.search(rf"^{target}\s+\S", helped, flags=re.MULTILINE), target
 
 
+def test_another_build_of_torch_is_installed_when_it_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCH", raising=False)
+
+    def would_do(*variables: str) -> str:
+        command = ["make", "-n", "-o", ".venv/.created", ".venv/.run", *variables]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "tools.install" not in would_do()
+    assert "tools.install serving batch" in would_do("TORCH=no-such-build")
+
+
 def test_ports_names_and_sizes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TS_INFERENCE_ADDRESS", "TORCHSERVE_URL"):
         monkeypatch.delenv(name, raising=False)

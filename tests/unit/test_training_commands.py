@@ -15,6 +15,7 @@ from handler import contract as contracts
 from tests.conftest import ROOT
 from tests.drawn_photos import encoded
 from tests.unit.catalog import write_catalog
+from training import layouts
 
 SMALL = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16")
 
@@ -116,6 +117,18 @@ def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: P
     assert versions[0] < versions[1]
     weights = [(folder / "checkpoint.safetensors").read_bytes() for folder in (data / "model", tmp_path / "shipped")]
     assert weights[0] != weights[1]
+
+
+def test_what_labels_say_of_photos_that_judge_is_a_figure_of_its_own(data: Path, tmp_path: Path) -> None:
+    rows = layouts.to_train(data).rows
+    judged = [row for row in rows if row.part == "test" and row.kind == "Socks"]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("photo,accepts\n" + "".join(f"{row.key},Belts;Socks\n" for row in judged))
+    done = train(data, "--run", str(tmp_path / "run"), "--labels", str(labels))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((data / "model" / "figures.json").read_text())["test"]
+    assert figures["by the label file"]["n"] == len(judged) > 5
+    assert figures["catalog"]["n"] == sum(row.part == "test" and row.kind != "unknown" for row in rows)
 
 
 def test_input_sizes_are_compared(data: Path, tmp_path: Path) -> None:
