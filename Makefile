@@ -61,11 +61,11 @@ refit: .venv/.training ## let the measured model of MEASURED=FOLDER go on with t
 	$(BIN)/python -m training refit --data "$(DATA)" --measured "$(MEASURED)" --run "$(or $(RUN),runs/refit)" $(ARGS)
 
 bench: .venv/.benchmarks $(ARCHIVE) ## measure beside the plain FastAPI service (DATA=FOLDER: with its photos)
-	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(BIN)/python -m benchmarks --archive "$(ARCHIVE)" $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 evaluate: .venv/.training $(ARCHIVE) ## judge the archive by labelled photos: DATA=PATH, figures into JSON=FILE
 	@test -n "$(DATA)" -a -n "$(JSON)" || { echo "usage: make evaluate DATA=PATH JSON=FILE"; exit 2; }
-	@$(BIN)/python -m training evaluate --data "$(DATA)" --json "$(JSON)"
+	@$(BIN)/python -m training evaluate --archive "$(ARCHIVE)" --data "$(DATA)" --json "$(JSON)"
 
 samples: .venv/.dev ## draw samples/ again
 	$(BIN)/python -m tools.draw_samples

@@ -6,6 +6,7 @@ file holds a request as it goes over the wire, so that sending one costs hardly 
 
 import http.client
 import json
+import math
 import socket
 import sys
 import threading
@@ -99,7 +100,7 @@ def generate(port: int, clients: int, seconds: float, requests: list[bytes]) -> 
 
 def _percentile(ordered: list[float], share: float) -> float:
     """Return the smallest value that at least so large a share does not exceed; 0 where there is none."""
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else 0.0
 
 
 def main() -> None:

@@ -75,7 +75,13 @@ def _pictures(data: Path | None, count: int) -> list[bytes]:
     """Return the encoded pictures to enlarge, at most ``count``."""
     if data is None:
         return [path.read_bytes() for path in sorted(SAMPLES.glob("*.jpg"))]
-    return list(islice(_large_enough(data), count))
+    if not (data / "catalog.parquet").is_file():
+        raise SystemExit(
+            f"benchmarks: {data} holds no catalog.parquet; without --data the drawings of samples/ are taken"
+        )
+    if not (pictures := list(islice(_large_enough(data), count))):
+        raise SystemExit(f"benchmarks: no photo of {data} has a side of {_SMALLEST_PICTURE} pixels or more")
+    return pictures
 
 
 def _large_enough(data: Path) -> Iterator[bytes]:

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
 from pyarrow import parquet
 from sqlalchemy import insert
 
-from handler.decode import Limits, decode
+import handler
+from handler import settings
+from handler.decode import decode
 from handler.fingerprint import fingerprint_of
 from results.clock import now
 from results.database import Database
@@ -23,7 +26,8 @@ from results.similar import MOST_SIMILAR, find_similar
 _ROWS_AT_ONCE = 10_000
 _UPPER = 0xFFFF_FFFF << 32
 _ON_A_PAGE = 12
-_LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000, min_side=16, max_photos=16)
+_MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
+_LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
 
 
 def main() -> None:
@@ -42,7 +46,7 @@ def main() -> None:
         started = time.perf_counter()
         _fill(database, hashes, chosen.rows)
         print(f"{chosen.rows:,} photos stored in {time.perf_counter() - started:.0f} s, {database.engine.dialect.name}")
-        _measure(database, hashes, chosen.rows, chosen.lookups)
+        _measure(database, hashes, chosen.rows, min(chosen.lookups, chosen.rows))
         database.close()
     # Source: getrusage(2): kilobytes on Linux.
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -1,5 +1,6 @@
 """Pack handler, graph and contract into a ``.mar``."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -37,11 +38,13 @@ def build(model_folder: Path, store: Path, candidate: bool = False) -> Path:
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or does not fit the others.
-        RuntimeError: the archive does not load or does not answer as the checkpoint does.
+        RuntimeError: the archive does not load or does not answer as the checkpoint does, or the store holds another
+            contract under the same versions.
     """
     contract = contracts.load(model_folder)
     network = load_network(model_folder, contract)
     ranges = activation_ranges.load(model_folder, contract.model_version)
+    _refuse_reused_versions(contract, store / versioned_name(contract.model_version))
     store.mkdir(parents=True, exist_ok=True)
     # Inside the store, so that the last step is a rename on one file system.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=store) as temporary:
@@ -65,6 +68,22 @@ def build(model_folder: Path, store: Path, candidate: bool = False) -> Path:
 def versioned_name(version: str) -> str:
     """Return the file name under which the archive of one version is kept beside those of others."""
     return f"{MODEL_NAME}-{version}.mar"
+
+
+def _refuse_reused_versions(contract: contracts.Contract, built: Path) -> None:
+    """Refuse another contract under versions that answers were stored with: nobody could tell them apart.
+
+    Raises:
+        RuntimeError: an archive holds other numbers under these versions; the message says what to raise.
+    """
+    with contextlib.suppress(FileNotFoundError, ValueError):  # ValueError: not one of ours; it is replaced
+        earlier = _contract_of(built)
+        if earlier == contract or earlier.contract_version != contract.contract_version:
+            return
+        raise RuntimeError(
+            f"{built} holds another contract.json under model version {contract.model_version} and contract version "
+            f"{contract.contract_version}: raise contract_version, so that photos are asked about again"
+        )
 
 
 def _run_archiver(staging: Path, work: Path, version: str) -> Path:
@@ -91,15 +110,10 @@ def describe(archive: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is no model archive of ours.
     """
-    if not archive.is_file():
-        raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
-            contract = contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
-            names = sorted(packed.namelist())
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{archive} is no model archive of this project: {error}") from error
+    contract = _contract_of(archive)
+    with zipfile.ZipFile(archive) as packed:
+        manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
+        names = sorted(packed.namelist())
     return {
         "model_name": manifest["model"]["modelName"],
         "model_version": contract.model_version,
@@ -110,3 +124,15 @@ def describe(archive: Path) -> dict[str, Any]:
         "classes": list(contract.classes),
         "files": [name for name in names if not name.endswith("/")],
     }
+
+
+def _contract_of(archive: Path) -> contracts.Contract:
+    """Read an archive's contract; raises as :func:`describe`."""
+    if not archive.is_file():
+        raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            packed.getinfo("MAR-INF/MANIFEST.json")
+            return contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{archive} is no model archive of this project: {error}") from error

@@ -25,7 +25,7 @@ def build(
     """Build refund_classifier.mar and refund_classifier-VERSION.mar and verify them in a clean process."""
     try:
         path = archive.build(model, store, candidate)
-    except (FileNotFoundError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise SystemExit(f"export: {error}") from error
     described = archive.describe(path)
     typer.echo(
@@ -35,9 +35,14 @@ def build(
 
 
 @app.command()
-def describe(path: Annotated[Path, typer.Argument(help="The archive.")] = _STORE / archive.ARCHIVE_NAME) -> None:
+def describe(
+    path: Annotated[
+        Path | None, typer.Argument(help="The archive; default: the store's that is loaded at start.")
+    ] = None,
+    store: Annotated[Path, typer.Option(envvar="MODEL_STORE", help="Folder with the archives.")] = _STORE,
+) -> None:
     """Print what an archive holds, as JSON."""
     try:
-        typer.echo(json.dumps(archive.describe(path), indent=2))
-    except (FileNotFoundError, ValueError) as error:
+        typer.echo(json.dumps(archive.describe(path or store / archive.ARCHIVE_NAME), indent=2))
+    except (OSError, ValueError) as error:
         raise SystemExit(f"export: {error}") from error

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ class Contract:
 
     Attributes:
         model_version: version of the weights, as ``MAJOR.MINOR.PATCH``.
-        contract_version: version of everything else in this file.
+        contract_version: version of everything else in this file: training writes ``1`` beside each new model version;
+            whoever changes a number by hand raises it, so that known photos are asked about again.
         classes: category names in the order of the class index.
         input_size: height and width of the network's input, pixels.
         mean: mean per channel, RGB, on pixels scaled to [0, 1].
@@ -36,6 +38,7 @@ class Contract:
     unknown_threshold: float
 
     def __post_init__(self) -> None:
+        check_version(self.model_version)
         if len(set(self.classes)) != len(self.classes) or not self.classes:
             raise ValueError("contract: 'classes' must be a non-empty list of different names")
         if self.input_size < 32:
@@ -52,6 +55,16 @@ class Contract:
     def outputs(self) -> int:
         """Logits per photo: one a class, then the outlier logit."""
         return len(self.classes) + 1
+
+
+def check_version(model_version: str) -> None:
+    """Refuse what is no version of a model.
+
+    Raises:
+        ValueError: it is not MAJOR.MINOR.PATCH.
+    """
+    if not re.fullmatch(r"\d+\.\d+\.\d+", model_version):
+        raise ValueError(f"model version must be MAJOR.MINOR.PATCH, three numbers, found {model_version!r}")
 
 
 def from_dict(fields: dict[str, Any]) -> Contract:

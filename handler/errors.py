@@ -20,10 +20,10 @@ CODES = (
 class PhotoError(Exception):
     """Say that one photo (or the request that carries it) cannot be classified, and what would help.
 
-    Such a fault is answered with a 4xx in the project's own error shape and is never worth a retry.
+    It is answered in the project's own error shape.
 
     Attributes:
-        status: HTTP status, 400 to 499; 503 where only the moment is wrong, which is worth a retry.
+        status: HTTP status: 400 to 499, never worth a retry; 503 where only the moment is wrong.
         code: machine-readable word, snake case, part of the public API.
         message: one or two sentences for a person, naming the remedy. ASCII only.
     """

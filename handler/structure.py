@@ -45,7 +45,7 @@ def check_structure(data: bytes) -> None:
             _check_tiff(data)
         elif head[4:8] == b"ftyp":
             _check_heif(data)
-    except (struct.error, IndexError, KeyError):
+    except (struct.error, IndexError, KeyError, OverflowError):  # OverflowError: an offset beyond all files
         return
 
 

@@ -1,4 +1,4 @@
-"""``python -m serving``: run, start, stop, status, token."""
+"""``python -m serving``: run, start, stop, status, token, manage."""
 
 import json
 from typing import Annotated
@@ -23,7 +23,7 @@ def run() -> None:
     """Run in the foreground until SIGTERM, then drain (containers, service managers)."""
     try:
         raise SystemExit(supervise(_settings()))
-    except (AddressTakenError, NoJavaError, ModuleNotFoundError, FileNotFoundError) as error:
+    except (AddressTakenError, NoJavaError, ModuleNotFoundError, OSError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 
@@ -35,7 +35,7 @@ def start() -> None:
         typer.echo(f"serving: {fault}", err=True)
     try:
         typer.echo(f"TorchServe {control.start(settings)}")
-    except (control.ServiceError, FileNotFoundError) as error:
+    except (control.ServiceError, OSError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 
@@ -85,6 +85,8 @@ def manage(
     path: Annotated[str, typer.Argument(help="Such as /models/refund_classifier/2.0.0/set-default.")],
 ) -> None:
     """Ask the management API, where no curl is; print its answer, and exit 1 if it refused."""
+    if not path.startswith("/"):
+        raise SystemExit(f"serving: the path must begin with /, as in /models, found {path!r}")
     settings = _settings()
     key = read_engine_key(settings.state, "management")
     if key is None:

@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serving import logs
-from serving.probe import predicts, read_key
+from serving.probe import engine_answers, predicts, read_engine_key, read_key
 from serving.settings import ServingSettings
 from serving.supervisor import Instance, read_instance
 
 _STOP_SECONDS = 45  # draining, and Java's own end
+_BUSY_SECONDS = 45  # the largest photos may take 30 s (handler/answers.py)
 
 
 class ServiceError(RuntimeError):
@@ -26,8 +27,8 @@ class ServiceError(RuntimeError):
 def start(settings: ServingSettings) -> str:
     """Bring the service up, or up to date, and return a line that says what was done.
 
-    A service that runs an older archive or configuration, or no longer answers, is stopped first. Of two starts at
-    once the second waits and finds the work done.
+    A service that runs an older archive or configuration, or no longer answers, is stopped first; one that is loading
+    or busy is waited for. Of two starts at once the second waits and finds the work done.
 
     Raises:
         ServiceError: it did not get ready.
@@ -41,7 +42,7 @@ def start(settings: ServingSettings) -> str:
             done = "started"
         elif instance.fingerprint != settings.fingerprint():
             done = "restarted with what changed"
-        elif answers(settings):
+        elif _answers_in_the_end(settings, instance):
             return f"already running, up to date: {settings.inference}"
         else:
             done = "restarted, for it did not answer"
@@ -71,6 +72,20 @@ def answers(settings: ServingSettings) -> bool:
     """Tell whether a real prediction is answered at this moment."""
     key = read_key(settings.token_file)
     return key is not None and predicts(settings.inference, key)
+
+
+def _answers_in_the_end(settings: ServingSettings, instance: Instance) -> bool:
+    """Wait for a prediction while the service loads, or its engine says that it lives and has much to do.
+
+    A restart would drop what it has in hand, and the model versions that were registered since its start.
+    """
+    deadline = time.monotonic() + (_BUSY_SECONDS if instance.ready else settings.startup_timeout)
+    while not answers(settings):
+        busy = not instance.ready or engine_answers(settings.management, read_engine_key(settings.state, "management"))
+        if not busy or not instance.supervisor_alive() or time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _launch(settings: ServingSettings) -> float:

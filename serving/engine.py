@@ -1,5 +1,6 @@
 """The Java process of TorchServe."""
 
+import errno
 import importlib.util
 import os
 import shutil
@@ -23,6 +24,7 @@ _STOP_SECONDS = 15
 _REAP_SECONDS = 2  # after SIGKILL; with the drain, all of it fits the 40 s that a container is given
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",  # one thread and no regions: a body of 50 MB is 50 MB
+    "-Xmx512m",
     "-Xms64m",  # by default a 64th of the machine's memory, which Java fills with garbage before it collects any
     "-XX:MaxNewSize=24m",  # a photo lives for milliseconds; twice as much is 30 MB more, and no faster
     "-XX:TieredStopAtLevel=1",  # ready sooner, and the compiler's own memory stays small; the network is the work
@@ -126,7 +128,6 @@ class Engine:
     def _command(self, java: Path, packages: Path) -> list[str]:
         return [
             str(java),
-            f"-Xmx{self.settings.heap_mb}m",
             *_JAVA_OPTIONS,
             f"-Dmodel_server_home={packages}",
             f"-Djava.io.tmpdir={self.temporary}",
@@ -169,8 +170,10 @@ def _is_taken(address: str) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does, for ports just closed
         try:
             probe.bind((host, int(port)))
-        except OSError:
-            return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            raise OSError(f"{address} cannot be listened on: {error}") from error
     return False
 
 

@@ -52,6 +52,19 @@ def has_ready_worker(management: str, key: str) -> bool:
             return False
 
 
+def engine_answers(management: str, key: str | None) -> bool:
+    """Tell whether the engine answers at all, however long its workers take."""
+    if key is None:
+        return False
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            session.get(f"{management}/models", headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
+        except requests.RequestException:
+            return False
+        return True
+
+
 def manage(management: str, key: str, method: str, path: str) -> requests.Response:
     """Ask the management API; how long it takes is the engine's to say, for a model that is registered must load.
 

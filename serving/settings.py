@@ -31,7 +31,6 @@ class ServingSettings:
         listens: every ``host:port`` that the engine binds, gRPC's included.
         overrides: the variables ``TS_*`` that override the file, sorted.
         startup_timeout: seconds until a real prediction must have been answered, and that may pass without a worker.
-        heap_mb: most memory of the Java heap.
     """
 
     config: Path
@@ -46,7 +45,6 @@ class ServingSettings:
     listens: tuple[str, ...]
     overrides: tuple[tuple[str, str], ...]
     startup_timeout: float
-    heap_mb: int = 512
 
     @property
     def archive(self) -> Path:
@@ -77,7 +75,7 @@ class ServingSettings:
         digest = hashlib.sha256()
         for path in (self.archive, self.config, self.metrics_config):
             digest.update(path.read_bytes())
-        digest.update(repr((self.overrides, self.heap_mb)).encode())
+        digest.update(repr(self.overrides).encode())
         return digest.hexdigest()
 
 
@@ -93,7 +91,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
     for key in (*_ADDRESSES, *_GRPC_PORTS):
         values[key] = environment.get(f"TS_{key.upper()}", values.get(key, ""))
     for key in _ADDRESSES:
-        if not re.fullmatch(r"http://[^/:]+:\d+", values[key]):
+        address = re.fullmatch(r"http://[^/:]+:(\d+)", values[key])
+        if address is None or not _is_port(address[1]):
             raise ValueError(f"{key} (TS_{key.upper()}) must be http://HOST:PORT, found {values[key]!r}")
     if urlsplit(values["management_address"]).hostname not in _LOOPBACK:
         raise ValueError(
@@ -101,8 +100,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
             "whoever reaches it can run code here. From elsewhere, use an SSH tunnel."
         )
     for key in _GRPC_PORTS:
-        if not values[key].isdecimal():
-            raise ValueError(f"{key} (TS_{key.upper()}) must be a port, found {values[key]!r}")
+        if not _is_port(values[key]):
+            raise ValueError(f"{key} (TS_{key.upper()}) must be a port, 1 to 65535, found {values[key]!r}")
     # The engine resolves a relative path against its working directory, which is `state`.
     metrics_config = (config.parent / environment.get("TS_METRICS_CONFIG", values.get("metrics_config", ""))).resolve()
     if not metrics_config.is_file():
@@ -137,6 +136,10 @@ def _read_properties(path: Path) -> dict[str, str]:
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _is_port(digits: str) -> bool:
+    return digits.isdecimal() and 1 <= int(digits) <= 65_535
 
 
 def _reachable(address: str) -> str:

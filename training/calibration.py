@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from training.dataset import Dataset
-from training.metrics import class_probabilities, outlier_probability, topk_right
+from training.metrics import class_probabilities, outlier_probability, top1_right
 
 MOST_WRONG_OF_ACCEPTED = 0.01
 # Most of these would go to a person anyway, for their low confidence: twice as many cost 0.3% of the accepted.
@@ -45,7 +45,7 @@ def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
     chosen = studio & (outlier < unknown_threshold)
     accept_threshold = _accept_threshold(
         class_probabilities(known[chosen], temperature).max(dim=1).values,
-        topk_right(known[chosen], accepts[chosen], 1),
+        top1_right(known[chosen], accepts[chosen]),
     )
     return Decisions(*(float(f"{value:.6g}") for value in (temperature, accept_threshold, unknown_threshold)))
 

@@ -24,6 +24,7 @@ from training.rows import CLASSES, UNKNOWN, Part, Row
 Fit = Literal["squash", "letterbox"]
 
 _DECODERS = os.cpu_count() or 1
+_MOST_BITS_OF_A_TWIN = 4  # in which two dHashes may differ and still count as one picture
 _MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
 _LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
 
@@ -90,9 +91,7 @@ def accept_targets(rows: Sequence[Row]) -> Tensor:
     return targets
 
 
-def without_near_duplicates(
-    rows: Sequence[Row], of: Collection[Part] = ("tune", "test"), max_distance: int = 4
-) -> list[Row]:
+def without_near_duplicates(rows: Sequence[Row], of: Collection[Part] = ("tune", "test")) -> list[Row]:
     """Leave out training rows that look like a test row; let those that look like a tuning row tune as well.
 
     About one catalog photo in ten has a near-identical twin, so a split by id alone leaks. Twins of tuning rows
@@ -101,7 +100,6 @@ def without_near_duplicates(
     Args:
         rows: rows of all parts.
         of: parts whose twins must not train.
-        max_distance: bits in which two dHashes may differ and still count as one picture.
 
     Raises:
         ValueError: as :func:`picture`.
@@ -112,7 +110,7 @@ def without_near_duplicates(
     judged = {part: hashes[[row.part == part and part in of for row in rows]] for part in ("tune", "test")}
 
     def is_near(own: np.uint64, part: str) -> bool:
-        return bool((np.bitwise_count(judged[part] ^ own) <= max_distance).any())
+        return bool((np.bitwise_count(judged[part] ^ own) <= _MOST_BITS_OF_A_TWIN).any())
 
     kept = []
     for row, own in zip(rows, hashes, strict=True):

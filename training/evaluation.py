@@ -48,9 +48,7 @@ class Evaluation:
 
 
 def evaluate(
-    data: Annotated[
-        Path, typer.Option(help="A CSV (file,accepts,group), a folder for each category, or our parquet files' folder.")
-    ],
+    data: Annotated[Path, typer.Option(help="A CSV (file,accepts,group), or one of the layouts that `train` reads.")],
     json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     archive: Annotated[Path, typer.Option(help="The model archive that is judged.")] = ARCHIVE,
     model: Annotated[Path, typer.Option(help="Folder with the checkpoint to hold serving against.")] = SHIPPED,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from training.metrics import calibration_error_by_chance, wilson_interval
@@ -37,7 +38,7 @@ def _figures_table(groups: dict[str, list[Outcome]], figures: dict[str, dict[str
     table.add_column("")
     columns = []
     for group, members in groups.items():
-        table.add_column(group, justify="right")
+        table.add_column(escape(group), justify="right")
         columns.append(_figures_column(members, figures[group]))
     for label in columns[0]:
         table.add_row(label, *(column[label] for column in columns))
@@ -120,7 +121,7 @@ def _categories_table(group: str, outcomes: Sequence[Outcome]) -> Table:
     called = Counter(outcome.top[0] for outcome in known)
     rightly = Counter(outcome.top[0] for outcome in known if outcome.right)
     categories = [_Category(name, photos[name], found[name], called[name], rightly[name]) for name in photos | called]
-    table = Table(box=box.SIMPLE_HEAD, title=f"{group}: by category, of the 27 only", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{escape(group)}: by category, of the 27 only", title_justify="left")
     table.add_column("category")
     for heading in ("photos", "recall", "called so", "precision"):
         table.add_column(heading, justify="right")
@@ -133,7 +134,7 @@ def _categories_table(group: str, outcomes: Sequence[Outcome]) -> Table:
 def _confusions_table(group: str, outcomes: Sequence[Outcome]) -> Table:
     of = Counter(_joined(outcome) for outcome in outcomes if outcome.known)
     wrong = Counter((_joined(outcome), outcome.top[0]) for outcome in outcomes if outcome.known and not outcome.right)
-    table = Table(box=box.SIMPLE_HEAD, title=f"{group}: worst confusions", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{escape(group)}: worst confusions", title_justify="left")
     for heading in ("right answer", "called"):
         table.add_column(heading)
     table.add_column("photos", justify="right")

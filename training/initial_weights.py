@@ -5,9 +5,15 @@ from typing import Literal
 
 from handler import checkpoint
 from handler.network import ResNet18
+from training import run_folder
 from training.torchvision_shim import import_torchvision
 
 Init = Literal["scratch", "imagenet", "checkpoint"]
+
+
+def identity_of(init: Init, model_folder: Path) -> str:
+    """Return what tells one start from another: of a checkpoint, its digest."""
+    return run_folder.file_digest(model_folder / checkpoint.FILE_NAME) if init == "checkpoint" else init
 
 
 def start_from(network: ResNet18, init: Init, model_folder: Path) -> str:

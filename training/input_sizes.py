@@ -12,7 +12,7 @@ from training import pipeline, training_plots
 from training.batch_statistics import settle
 from training.console import spoken_errors
 from training.dataset import Fit, load
-from training.initial_weights import Init, start_from
+from training.initial_weights import Init, identity_of, start_from
 from training.loop import Training, TrainingSettings, predict, top1_by_domain
 from training.model_folder import SHIPPED
 
@@ -51,7 +51,9 @@ def input_sizes(
 
 
 def _top1(data: Path, run: Path, fit: Fit, init: Init, model: Path, settings: TrainingSettings) -> dict[str, float]:
-    kept = pipeline.claimed_rows(data, run, {"fit": fit, "start": init, "settings": asdict(settings)})
+    kept = pipeline.claimed_rows(
+        data, run, {"fit": fit, "start": identity_of(init, model), "settings": asdict(settings)}
+    )
     training = load(pipeline.part_of(kept, "train"), round(settings.input_size * pipeline.ROOM_TO_MOVE), fit)
     tuning = load(pipeline.part_of(kept, "tune"), settings.input_size, fit)
     torch.manual_seed(settings.seed)

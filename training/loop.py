@@ -19,7 +19,7 @@ from training import progress
 from training.augment import augment, mixed
 from training.dataset import Dataset
 from training.loss import distillation_loss, set_valued_loss
-from training.metrics import topk_right
+from training.metrics import top1_right
 from training.normalisation import normalise
 from training.teacher_on_cpu import answering
 
@@ -127,7 +127,7 @@ class Training(Generic[N]):
             self.optimizer,
             [group["lr"] for group in self.optimizer.param_groups],
             total_steps=self.steps * settings.epochs,
-            pct_start=0.2,
+            pct_start=0.200_001,  # of five steps 0.2 would be one step, by which torch divides less one
         )
         self.scaler = torch.amp.GradScaler(enabled=self._arithmetic is torch.float16)
         self._parts = {
@@ -264,7 +264,7 @@ def _draw(training: Dataset, settings: TrainingSettings, generator: torch.Genera
 
 def top1_by_domain(logits: Tensor, judged: Dataset) -> dict[str, float]:
     """Return top-1 by domain over the rows that show one of the classes; not a number where there are none."""
-    right = topk_right(logits, judged.accepts, 1).numpy()
+    right = top1_right(logits, judged.accepts).numpy()
     inside = ~judged.accepts[:, -1].numpy()
     figures = {}
     for domain in ("catalog", "wild"):

@@ -16,10 +16,10 @@ def outlier_probability(logits: Tensor, temperature: float) -> Tensor:
     return torch.softmax(logits / temperature, dim=1)[:, -1]
 
 
-def topk_right(logits: Tensor, accepts: Tensor, k: int) -> Tensor:
-    """Return bool [N]: is one of the k likeliest classes (unknown is none) among the accepted ones?"""
-    best = logits[:, :-1].topk(k, dim=1).indices
-    return accepts[:, :-1].gather(1, best).any(dim=1)
+def top1_right(logits: Tensor, accepts: Tensor) -> Tensor:
+    """Return bool [N]: is the likeliest class (unknown is none) among the accepted ones?"""
+    best = logits[:, :-1].argmax(dim=1, keepdim=True)
+    return accepts[:, :-1].gather(1, best).squeeze(1)
 
 
 def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:

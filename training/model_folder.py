@@ -8,7 +8,7 @@ from typing import Any
 
 from handler import activation_ranges
 from handler import checkpoint as checkpoints
-from handler.contract import FILE_NAME, from_dict, load
+from handler.contract import FILE_NAME, check_version, from_dict, load
 from training.calibration import Decisions
 from training.loop import TrainingSettings
 from training.normalisation import MEAN, STD
@@ -35,8 +35,9 @@ def refuse_reused_version(model_version: str, *folders: Path) -> None:
     """Refuse to give new weights the version of others: stored predictions could not be told apart.
 
     Raises:
-        ValueError: the model of one of these folders, or the shipped one, has this version.
+        ValueError: the model of one of these folders, or the shipped one, has this version; or it is none.
     """
+    check_version(model_version)
     for folder in (*folders, SHIPPED):
         if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
             raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")

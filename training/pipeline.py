@@ -18,7 +18,7 @@ from training import calibration, label_file, layouts, measured_ranges, rows, ru
 from training import teacher as teachers
 from training.batch_statistics import settle
 from training.dataset import Dataset, load, without_near_duplicates
-from training.initial_weights import Init, start_from
+from training.initial_weights import Init, identity_of, start_from
 from training.loop import TeacherOf, Training, TrainingSettings, predict
 from training.model_folder import read_figures, refuse_reused_version, write_model
 from training.outcomes import by_group, figures_of, outcomes_of
@@ -88,7 +88,7 @@ def train_model(order: Order, init: Init) -> dict[str, Any]:
     network = ResNet18(OUTPUTS)
     typer.echo(start_from(network, init, order.out))
     masters = _masters(order)
-    kept = claimed_rows(order.data, order.run, _identity(order, init), labels=order.labels)
+    kept = claimed_rows(order.data, order.run, _identity(order, identity_of(init, order.out)), labels=order.labels)
     tuning = _train(network, masters, kept, order)
     test = load(part_of(kept, "test"), order.settings.input_size)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
@@ -107,8 +107,9 @@ def train_model(order: Order, init: Init) -> dict[str, Any]:
 def refit_model(order: Order, measured: Path, start: Path) -> None:
     """Let a model go on with the rows that were held out to measure one; write the model to be shipped.
 
-    Held out stay the tuning rows and their twins, which calibrate it, and the test half of ``val``. The twins of that
-    half are learned from, so no figure is taken: those of the measured model are kept, under its own version.
+    Held out stay the tuning rows and their twins, which calibrate it, and of our parquet files the test half of
+    ``val``, of other layouts the test part. The twins of these are learned from, so no figure is taken: those of the
+    measured model are kept, under its own version.
 
     Args:
         order: what the command asks for.
@@ -120,11 +121,11 @@ def refit_model(order: Order, measured: Path, start: Path) -> None:
     network = ResNet18(OUTPUTS)
     typer.echo(start_from(network, "checkpoint", start))
     masters = _masters(order)
-    digest = run_folder.file_digest(start / checkpoint.FILE_NAME)
-    kept = claimed_rows(order.data, order.run, _identity(order, digest), False, order.labels)
+    origin = read_figures(measured)
+    identity = _identity(order, identity_of("checkpoint", start))
+    kept = claimed_rows(order.data, order.run, identity, hold_out=False, labels=order.labels)
     tuning = _train(network, masters, kept, order)
     decisions = calibration.calibrate(predict(network, tuning.photos), tuning)
-    origin = read_figures(measured)
     itself = {"model_version": contracts.load(measured).model_version, "training": origin["training"]}
     figures = {"test": origin["test"], "test_of": origin.get("test_of", itself)}
     _write(network, kept, order, decisions, figures)
@@ -139,8 +140,7 @@ def claimed_rows(
         data: folder of labelled photos.
         run: folder to claim.
         identity: what the training is told by, besides its rows.
-        hold_out: whether all that can be held out is, with the twins of test rows; else only the tuning rows with
-            their twins, and the test half of ``val``.
+        hold_out: whether the twins of test rows, and what :func:`training.rows.read` says, are held out.
         labels: as :func:`training.layouts.to_train`.
     """
     found = layouts.to_train(data, hold_out, labels)
@@ -152,6 +152,10 @@ def claimed_rows(
     counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in rows.PARTS)
     if set(rows.PARTS) - {row.part for row in kept}:
         raise ValueError(f"{data}: no rows to train on, or none to judge by: {counts}")
+    if all(rows.UNKNOWN in row.accepts for row in part_of(kept, "tune")):
+        raise ValueError(f"{data}: no photo of the {len(rows.CLASSES)} categories among those to tune by")
+    if not any(rows.UNKNOWN in row.accepts for row in part_of(kept, "train")):
+        typer.echo("note: no items outside the categories to train on: the model will not know them for such")
     typer.echo(f"rows: {counts}; {len(found.rows) - len(kept)} left out, near-duplicates of test rows")
     return kept
 
@@ -207,3 +211,4 @@ def _write(
     measured = ranges_on(part_of(kept, "train"), network, order.settings.input_size)
     saved = order.run / checkpoint.FILE_NAME
     write_model(order.out, saved, order.settings, decisions, measured, figures, order.model_version)
+    run_folder.finish(order.run, order.model_version, order.out)

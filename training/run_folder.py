@@ -8,6 +8,8 @@ from typing import Any
 
 from training.rows import Row
 
+_FINISHED = "finished.txt"
+
 
 def claim(run: Path, identity: dict[str, Any], read: Sequence[Row]) -> None:
     """Record what a run folder trains.
@@ -18,14 +20,22 @@ def claim(run: Path, identity: dict[str, Any], read: Sequence[Row]) -> None:
         read: the rows, of all parts.
 
     Raises:
-        ValueError: it holds another training, which resuming would mix up with this one.
+        ValueError: it holds another training, which resuming would mix up with this one, or one that has written its
+            model, which would get a second version.
     """
+    if (finished := run / _FINISHED).exists():
+        raise ValueError(f"{run} {finished.read_text(encoding='utf-8').strip()}; name another with RUN=FOLDER")
     run.mkdir(parents=True, exist_ok=True)
     path = run / "training.json"
     text = json.dumps({**identity, "data": _rows_digest(read)}, indent=2) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{run} holds a training with other settings, start or data; name another with RUN=FOLDER")
     path.write_text(text, encoding="utf-8")
+
+
+def finish(run: Path, model_version: str, out: Path) -> None:
+    """Record that a run folder's training has written its model."""
+    (run / _FINISHED).write_text(f"has written model {model_version} into {out}\n", encoding="utf-8")
 
 
 def file_digest(path: Path) -> str:

@@ -7,6 +7,7 @@ behind a proxy has them too. The teacher knows phone photos that ResNet-18, star
 import contextlib
 import importlib
 import io
+import pickle
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -86,13 +87,17 @@ def load(path: Path, outputs: int) -> tuple[Teacher, int]:
 
     Raises:
         FileNotFoundError: there is none; the message says how to train one.
+        ValueError: it is no teacher.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; `python -m training teacher` writes it into its run folder")
-    stored = torch.load(path, weights_only=True)
-    teacher = Teacher(outputs, stored["network"], pretrained=False)
-    teacher.load_state_dict(stored["weights"])
-    return teacher.eval(), int(stored["input_size"])
+    try:
+        stored = torch.load(path, weights_only=True)
+        teacher = Teacher(outputs, stored["network"], pretrained=False)
+        teacher.load_state_dict(stored["weights"])
+        return teacher.eval(), int(stored["input_size"])
+    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no teacher that `python -m training teacher` wrote: {error!r:.200}") from error
 
 
 def _not_installed(error: ImportError) -> ImportError:

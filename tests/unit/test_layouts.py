@@ -78,7 +78,19 @@ class TestKaggle:
         found = layouts.to_train(tmp_path)
         assert {row.key: row.accepts for row in found.rows} == {"1": ("Tshirts",), "2": ("Heels",), "3": ("unknown",)}
         assert found.notes == ["1 lines of styles.csv name a photo that is not there"]
-        assert found.rows[2].part == "test"  # a kind of unknown items that is held out
+        assert found.rows[2].part != "test"  # of one kind of unknown items none is held out
+
+    def test_a_fifth_of_the_unknown_kinds_only_judges(self, tmp_path: Path) -> None:
+        put(tmp_path, *(f"images/{i}.jpg" for i in range(120)))
+        self.write(tmp_path, *(f"{i},Men,x,x,Kind {i // 12},Navy,Fall,2011,Casual,Plain" for i in range(120)))
+
+        def only_judging(hold_out: bool) -> int:
+            parts: dict[str, set[str]] = {}
+            for row in layouts.to_train(tmp_path, hold_out).rows:
+                parts.setdefault(row.kind, set()).add(row.part)
+            return sum(of_kind == {"test"} for of_kind in parts.values())
+
+        assert (only_judging(True), only_judging(False)) == (2, 0)  # of ten
 
     def test_only_its_test_part_judges(self, tmp_path: Path) -> None:
         put(tmp_path, *(f"images/{i}.jpg" for i in range(40)))

@@ -21,7 +21,7 @@ from training.calibration import calibrate
 from training.initial_weights import start_from
 from training.loop import TeacherOf, Training, TrainingSettings, predict
 from training.loss import distillation_loss, set_valued_loss
-from training.metrics import calibration_error_by_chance, expected_calibration_error, topk_right, wilson_interval
+from training.metrics import calibration_error_by_chance, expected_calibration_error, top1_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
 from training.outcomes import figures_of, outcomes_of
 from training.teacher import Teacher
@@ -191,7 +191,7 @@ class TestMetrics:
 
     def test_unknown_is_never_the_answer(self) -> None:
         logits = torch.tensor([[1.0, 0.5, 9.0]])
-        assert topk_right(logits, torch.tensor([[True, False, False]]), 1).item()
+        assert top1_right(logits, torch.tensor([[True, False, False]])).item()
 
 
 class TestCalibration:
@@ -211,7 +211,7 @@ class TestCalibration:
         decisions = calibrate(honest * 2, tuning)
         assert decisions.temperature == pytest.approx(2, rel=0.08)
         accepted = decisions.accepted(honest * 2) & ~tuning.accepts[:, -1]
-        right = topk_right(honest, tuning.accepts, 1)
+        right = top1_right(honest, tuning.accepts)
         assert accepted.sum() > 250
         assert (~right[accepted]).float().mean() <= 0.01
         outcomes = outcomes_of(honest * 2, tuning, decisions)
@@ -301,7 +301,7 @@ def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monke
         return predict(Training(ResNet18(28), training, settings).run(tuning, folder), tuning.photos)
 
     undisturbed = trained_in(tmp_path / "undisturbed")
-    assert topk_right(undisturbed, tuning.accepts, 1).float().mean() > 0.9
+    assert top1_right(undisturbed, tuning.accepts).float().mean() > 0.9
     assert (tmp_path / "undisturbed" / "epochs.csv").read_text().count("\n") == 4
 
     save = progress.save
@@ -334,7 +334,7 @@ def test_a_network_learns_from_its_teacher_more_than_from_labels(tmp_path: Path)
     settings = TrainingSettings(3, 64, 16, 32, 0.05, 5e-4, 0.5, 1.0, 1, distillation_weight=1.0)
     torch.manual_seed(1)
     trained = Training(ResNet18(28), training, settings, [TeacherOf(Inverted(), 40)]).run(tuning, tmp_path)
-    assert topk_right(predict(trained, tuning.photos), tuning.accepts, 1).float().mean() < 0.1
+    assert top1_right(predict(trained, tuning.photos), tuning.accepts).float().mean() < 0.1
 
 
 def test_a_teacher_answers_on_processors_as_it_does_itself() -> None:

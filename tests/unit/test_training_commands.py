@@ -62,10 +62,10 @@ def test_the_whole_road(data: Path, tmp_path: Path) -> None:
 
     again = train(tmp_path, "--run", str(tmp_path / "run"), "--model-version", version)
     assert f"holds model {version} already" in again.stderr
-    other = train(tmp_path, "--run", str(tmp_path / "run"), "--learning-rate", "0.3")
-    assert "other settings" in other.stderr and "RUN=" in other.stderr
-    bumped = train(tmp_path, "--run", str(tmp_path / "run"))
-    assert bumped.returncode == 0
+    finished = train(tmp_path, "--run", str(tmp_path / "run"))  # the same weights get no second version
+    assert f"has written model {version} into {model}" in finished.stderr and "RUN=" in finished.stderr
+    bumped = train(tmp_path, "--run", str(tmp_path / "further"), "--init", "checkpoint")
+    assert bumped.returncode == 0, bumped.stderr
     assert contracts.load(model).model_version == f"{major}.{int(minor) + 2}.0"
 
 
@@ -75,6 +75,12 @@ def test_bad_data_is_named(tmp_path: Path) -> None:
     assert "nowhere does not exist" in nowhere.stderr
     write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
     assert "no rows to train on" in train(tmp_path, "--run", str(tmp_path / "run")).stderr
+    noise = encoded(Image.effect_noise((60, 80), 90))  # no twin of the others
+    unknown = [{"id": str(i), "category": "unknown", "split": "val"} for i in range(20)]
+    write_catalog(tmp_path, [*unknown, {"id": "20", "category": "unknown", "image": noise}])
+    assert "no photo of the 27 categories" in train(tmp_path, "--run", str(tmp_path / "run2")).stderr
+    version = train(tmp_path, "--run", str(tmp_path / "run3"), "--model-version", "3.2")
+    assert "must be MAJOR.MINOR.PATCH" in version.stderr
 
 
 def test_an_epoch_without_a_batch_is_refused(data: Path, tmp_path: Path) -> None:
@@ -87,6 +93,9 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     missing = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "teacher.pt"))
     assert "python -m training teacher" in missing.stderr
+    (tmp_path / "text.pt").write_text("no teacher")
+    stranger = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "text.pt"))
+    assert stranger.stderr.startswith("training: ") and "text.pt is no teacher" in stranger.stderr
     student = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
     assert student.returncode == 0, student.stderr
     assert "learning from" in student.stdout
@@ -96,8 +105,9 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     assert further.returncode == 0, further.stderr
     assert "1 photos are labelled by" in further.stdout
     assert (tmp_path / "t" / "teacher.pt").read_bytes() != (tmp_path / "t2" / "teacher.pt").read_bytes()
+    (tmp_path / "s" / "finished.txt").unlink()
     other = train(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
-    assert "other settings" in other.stderr
+    assert "other settings" in other.stderr and "RUN=" in other.stderr
 
 
 def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: Path) -> None:
