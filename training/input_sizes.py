@@ -1,5 +1,6 @@
 """``python -m training input-sizes``: which side of the network's input, and which way to a square, sees most."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +9,14 @@ import torch
 import typer
 
 from handler.network import ResNet18
-from training import pipeline, training_plots
+from training import pipeline, run_folder, training_plots
 from training.batch_statistics import settle
 from training.console import spoken_errors
 from training.dataset import Fit, load
 from training.initial_weights import Init, identity_of, start_from
 from training.loop import Training, TrainingSettings, predict, top1_by_domain
 from training.model_folder import SHIPPED
+from training.rows import Row
 
 _COMPARED: tuple[tuple[int, Fit], ...] = (
     (112, "squash"),
@@ -39,26 +41,32 @@ def input_sizes(
 ) -> None:
     """Train with as many photos at each size, from the same start, and print top-1 on the tuning rows."""
     with spoken_errors():
-        lines = []
+        found = pipeline.read_rows(data)
+        trainings = []
         for size, fit in _COMPARED:
             settings = TrainingSettings(
                 epochs, photos_per_epoch, batch_size, size, learning_rate, 5e-4, ema_decay, wild_weight, seed=1
             )
             folder = run / f"{size}-{fit}"
-            lines.append(f"{size} px, {fit}: " + _described(_top1(data, folder, fit, init, model, settings)))
+            start = identity_of(init, model)
+            run_folder.claim(folder, {"fit": fit, "start": start, "settings": asdict(settings)}, found)
+            trainings.append((folder, fit, settings))
+        kept = pipeline.without_leaks(found, data)
+        lines = []
+        for folder, fit, settings in trainings:
+            torch.manual_seed(settings.seed)
+            network = ResNet18(pipeline.OUTPUTS)
+            start_from(network, init, model)
+            top1 = _top1(network, kept, folder, fit, settings)
+            lines.append(f"{settings.input_size} px, {fit}: {_described(top1)}")
             typer.echo(lines[-1])
         typer.echo("\n" + "\n".join(lines))
 
 
-def _top1(data: Path, run: Path, fit: Fit, init: Init, model: Path, settings: TrainingSettings) -> dict[str, float]:
-    kept = pipeline.claimed_rows(
-        data, run, {"fit": fit, "start": identity_of(init, model), "settings": asdict(settings)}
-    )
+def _top1(network: ResNet18, kept: Sequence[Row], run: Path, fit: Fit, settings: TrainingSettings) -> dict[str, float]:
+    """Train a network in place; return top-1 of the tuning rows by domain."""
     training = load(pipeline.part_of(kept, "train"), round(settings.input_size * pipeline.ROOM_TO_MOVE), fit)
     tuning = load(pipeline.part_of(kept, "tune"), settings.input_size, fit)
-    torch.manual_seed(settings.seed)
-    network = ResNet18(pipeline.OUTPUTS)
-    start_from(network, init, model)
     trained = Training(network, training, settings).run(tuning, run)
     settle(trained, load(pipeline.statistics_sample(kept), settings.input_size, fit).photos)
     training_plots.write_curves(run / "epochs.csv", run / "curves.png")

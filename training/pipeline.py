@@ -143,12 +143,23 @@ def claimed_rows(
         hold_out: whether the twins of test rows, and what :func:`training.rows.read` says, are held out.
         labels: as :func:`training.layouts.to_train`.
     """
+    found = read_rows(data, hold_out, labels)
+    run_folder.claim(run, identity, found)
+    return without_leaks(found, data, hold_out)
+
+
+def read_rows(data: Path, hold_out: bool = True, labels: Path | None = None) -> list[rows.Row]:
+    """Read the rows of all parts and say what was left out; the arguments are those of :func:`claimed_rows`."""
     found = layouts.to_train(data, hold_out, labels)
     for note in found.notes:
         typer.echo(f"note: {note}")
-    run_folder.claim(run, identity, found.rows)
+    return found.rows
+
+
+def without_leaks(found: Sequence[rows.Row], data: Path, hold_out: bool = True) -> list[rows.Row]:
+    """Leave out what would leak, and refuse what cannot be trained on; the arguments are as in :func:`claimed_rows`."""
     judged_by: tuple[rows.Part, ...] = ("tune", "test") if hold_out else ("tune",)
-    kept = without_near_duplicates(found.rows, judged_by)
+    kept = without_near_duplicates(found, judged_by)
     counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in rows.PARTS)
     if set(rows.PARTS) - {row.part for row in kept}:
         raise ValueError(f"{data}: no rows to train on, or none to judge by: {counts}")
@@ -156,7 +167,7 @@ def claimed_rows(
         raise ValueError(f"{data}: no photo of the {len(rows.CLASSES)} categories among those to tune by")
     if not any(rows.UNKNOWN in row.accepts for row in part_of(kept, "train")):
         typer.echo("note: no items outside the categories to train on: the model will not know them for such")
-    typer.echo(f"rows: {counts}; {len(found.rows) - len(kept)} left out, near-duplicates of test rows")
+    typer.echo(f"rows: {counts}; {len(found) - len(kept)} left out, near-duplicates of test rows")
     return kept
 
 
