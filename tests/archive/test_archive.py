@@ -77,6 +77,17 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_the_old_archive_stays(mod
     assert [path.name for path in store.iterdir()] == [archives.ARCHIVE_NAME]
 
 
+def test_another_contract_under_the_same_versions_is_refused(archive: Path, model: Path, tmp_path: Path) -> None:
+    fields = json.loads((model / "contract.json").read_text())
+    store = tmp_path / "store"
+    store.mkdir()
+    built = shutil.copyfile(archive, store / archives.versioned_name(fields["model_version"]))
+    (model / "contract.json").write_text(json.dumps({**fields, "accept_threshold": 0.5}))
+    with pytest.raises(RuntimeError, match=f"{built.name} holds another contract.json .* raise contract_version"):
+        archives.build(model, store)
+    assert built.read_bytes() == archive.read_bytes()
+
+
 def test_missing_checkpoint_says_what_to_do(model: Path, tmp_path: Path) -> None:
     (model / "checkpoint.safetensors").unlink()
     result = CliRunner().invoke(app, ["build", "--model", str(model), "--store", str(tmp_path / "store")])

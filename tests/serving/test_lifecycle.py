@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,6 +102,19 @@ def test_a_service_that_no_longer_answers_is_restarted(second_service: ServiceUn
     java.suspend()
     assert "did not answer" in second_service.start()
     assert second_service.post(PHOTO).status_code == 200
+
+
+def test_a_service_that_is_busy_is_waited_for(second_service: ServiceUnderTest) -> None:
+    second_service.start()
+    before = {process.pid for process in second_service.processes()}
+    [worker] = second_service.workers()
+    worker.suspend()
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(second_service.start)
+        time.sleep(7)  # a prediction alone is waited for 5 s
+        worker.resume()
+        assert "already running" in started.result()
+    assert {process.pid for process in second_service.processes()} == before
 
 
 def test_an_engine_that_stays_without_a_worker_is_ended(second_service: ServiceUnderTest, tmp_path: Path) -> None:
