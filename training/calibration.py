@@ -9,8 +9,7 @@ from training.dataset import Dataset
 from training.metrics import class_probabilities, outlier_probability, top1_right
 
 MOST_WRONG_OF_ACCEPTED = 0.01
-# Most of these would go to a person anyway, for their low confidence: twice as many cost 0.3% of the accepted.
-_MOST_KNOWN_TAKEN_FOR_UNKNOWN = 0.05
+_MOST_KNOWN_TAKEN_FOR_UNKNOWN = 0.05  # most of these would go to a person anyway, for their low confidence
 _PENALTY = 0.01  # keeps the curve's weights finite where all photos are right
 
 
