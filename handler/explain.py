@@ -1,7 +1,8 @@
 """Where in the photo the network saw the class: there the answer suffers most when something covers it.
 
 Class activation maps of the last stage would cost nothing more, but say less: of 67 phone photos that model 3.1.0 had
-not seen, covering the hottest fifth of such a map cost more than covering any fifth on 30, of this one on 66.
+not seen, covering the hottest fifth of such a map cost more than covering any fifth on 30, of one by single cells on 66.
+Of drawings of things that any of their parts tells it holds by single cells on 7 of 10 with model 3.5.0, by this on 10.
 """
 
 import io
@@ -17,10 +18,13 @@ from handler.postprocess import class_log_probabilities
 OVERLAY_SIDE = 640
 _OVERLAY_STRENGTH = 0.55
 _CELLS = 4  # a side
+# What is covered at once: row and column of its first cell, cells a side. Many an item is known by any of its parts, so
+# that no cell alone is missed.
+_PLACES = [(row, column, side) for side in (1, 2) for row in range(5 - side) for column in range(5 - side)]
 
 
 def covered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return copies of a photo, each with another of 4 x 4 cells black, row by row.
+    """Return copies of a photo, each with another place black: every one of 4 x 4 cells, then every four that meet.
 
     Source: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2014, section 4.2.
 
@@ -28,13 +32,12 @@ def covered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         pixels: uint8 [H, W, 3].
 
     Returns:
-        uint8 [16, H, W, 3].
+        uint8 [25, H, W, 3].
     """
-    copies = np.repeat(pixels[np.newaxis], _CELLS**2, axis=0)
+    copies = np.repeat(pixels[np.newaxis], len(_PLACES), axis=0)
     rows, columns = (np.linspace(0, side, _CELLS + 1).astype(int) for side in pixels.shape[:2])
-    for place, copy in enumerate(copies):
-        row, column = divmod(place, _CELLS)
-        copy[rows[row] : rows[row + 1], columns[column] : columns[column + 1]] = 0
+    for copy, (row, column, side) in zip(copies, _PLACES, strict=True):
+        copy[rows[row] : rows[row + side], columns[column] : columns[column + side]] = 0
     return copies
 
 
@@ -45,7 +48,7 @@ def heatmap_of(
 
     Args:
         logits: float32 [C + 1], of the photo.
-        covered_logits: float32 [16, C + 1], of what :func:`covered` returned.
+        covered_logits: float32 [25, C + 1], of what :func:`covered` returned.
         contract: the temperature.
 
     Returns:
@@ -54,9 +57,13 @@ def heatmap_of(
     whole = class_log_probabilities(logits[np.newaxis], contract)[0]
     best = int(whole.argmax())
     lost = np.maximum(whole[best] - class_log_probabilities(covered_logits, contract)[:, best], 0)
-    highest = float(lost.max())
-    heatmap: NDArray[np.float32] = (lost / (highest or 1)).astype(np.float32).reshape(_CELLS, _CELLS)
-    return heatmap
+    total, times = np.zeros((2, _CELLS, _CELLS), dtype=np.float32)
+    for loss, (row, column, side) in zip(lost, _PLACES, strict=True):
+        place = np.s_[row : row + side, column : column + side]
+        total[place] += loss
+        times[place] += 1
+    mean: NDArray[np.float32] = total / times
+    return mean / (mean.max() or 1)
 
 
 def explanation(answer: dict[str, Any], heatmap: NDArray[np.float32]) -> dict[str, Any]:

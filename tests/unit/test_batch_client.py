@@ -1,5 +1,6 @@
 """The batch client against a service that does what a test tells it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -298,10 +299,12 @@ class TestRun:
     def test_a_signal_at_the_very_end_is_no_interruption(self, desk: Desk) -> None:
         """Nothing was left because of it, so the run ends with its own code."""
         desk.add("a.jpg", "b.jpg")
+        signals = [signal.SIGTERM]  # one alone: both photos may be answered at once, and a second one ends the tests
 
         def answer(body: bytes, attempt: int) -> tuple[int, object]:
             if len(desk.stub.photos) == 2:
-                os.kill(os.getpid(), signal.SIGTERM)
+                with contextlib.suppress(IndexError):
+                    os.kill(os.getpid(), signals.pop())
                 time.sleep(0.1)  # the handler runs in the main thread
             return NOT_A_PHOTO if b"b.jpg" in body else prediction()
 

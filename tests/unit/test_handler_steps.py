@@ -101,22 +101,26 @@ class TestRequest:
 
 
 class TestExplanation:
-    def test_each_cell_is_covered_once(self) -> None:
+    def test_each_cell_is_covered_once_and_with_its_neighbours(self) -> None:
         copies = covered(np.full((34, 32, 3), 200, dtype=np.uint8))
-        assert copies.shape == (16, 34, 32, 3)
-        assert ((copies == 0).sum(axis=0) == 1).all()
+        assert copies.shape == (25, 34, 32, 3)
+        assert ((copies[:16] == 0).sum(axis=0) == 1).all()
         assert (copies[5, 8:17, 8:16] == 0).all()
+        assert (copies[16, :17, :16] == 0).all() and (copies[16, 17:] != 0).all() and (copies[16, :, 16:] != 0).all()
+        assert sorted(np.unique((copies == 0).sum(axis=0))) == [2, 3, 5]  # a corner, an edge, within
 
     def test_hot_is_what_the_class_suffers_from_when_it_is_covered(self, contract: Contract) -> None:
         logits = np.zeros(28, dtype=np.float32)
         logits[4] = 6
-        without = np.repeat(logits[np.newaxis], 16, axis=0)
+        without = np.repeat(logits[np.newaxis], 25, axis=0)
         without[3, 4], without[7, 4], without[9, 4] = 5, -20, 8  # a little less sure, another class, surer
         heatmap = heatmap_of(logits, without, contract)
         assert heatmap[1, 3] == 1
         assert 0 < heatmap[0, 3] < 0.1
         assert np.count_nonzero(heatmap) == 2
-        assert not heatmap_of(logits, np.repeat(logits[np.newaxis], 16, axis=0), contract).any()
+        without[24, 4] = -20  # the four cells of the last corner
+        assert np.count_nonzero(heatmap_of(logits, without, contract)) == 6
+        assert not heatmap_of(logits, np.repeat(logits[np.newaxis], 25, axis=0), contract).any()
         assert explanation({"predicted_class": "Bra"}, heatmap)["heatmap"][1][3] == 1
 
     def test_overlay_reddens_the_hot_corner(self) -> None:
