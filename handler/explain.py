@@ -1,8 +1,8 @@
 """Where in the photo the network saw the class: there the answer suffers most when something covers it.
 
 Class activation maps of the last stage would cost nothing more, but say less: of 67 phone photos that model 3.1.0 had
-not seen, covering the hottest fifth of such a map cost more than covering any fifth on 30, of one by single cells on 66.
-Of drawings of things that any of their parts tells it holds by single cells on 7 of 10 with model 3.5.0, by this on 10.
+not seen, covering the hottest fifth of such a map cost more than covering any fifth on 30, of a map by single cells on
+66. On drawings, of which any part tells what they show, single cells did so on 7 of 10 with model 3.5.0, this on 10.
 """
 
 import io
