@@ -75,10 +75,6 @@ def _pictures(data: Path | None, count: int) -> list[bytes]:
     """Return the encoded pictures to enlarge, at most ``count``."""
     if data is None:
         return [path.read_bytes() for path in sorted(SAMPLES.glob("*.jpg"))]
-    if not (data / "catalog.parquet").is_file():
-        raise SystemExit(
-            f"benchmarks: {data} holds no catalog.parquet; without --data the drawings of samples/ are taken"
-        )
     if not (pictures := list(islice(_large_enough(data), count))):
         raise SystemExit(f"benchmarks: no photo of {data} has a side of {_SMALLEST_PICTURE} pixels or more")
     return pictures
@@ -87,6 +83,10 @@ def _pictures(data: Path | None, count: int) -> list[bytes]:
 def _large_enough(data: Path) -> Iterator[bytes]:
     from training import rows  # needs pyarrow, which only this needs
 
+    if not (data / rows.CATALOG_NAME).is_file():
+        raise SystemExit(
+            f"benchmarks: {data} holds no {rows.CATALOG_NAME}; without --data the drawings of samples/ are taken"
+        )
     read = rows.read(data)
     random.Random(1).shuffle(read)
     for row in read:

@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import yaml
 from pyarrow import parquet
 from sqlalchemy import insert
 
-import handler
-from handler import settings
 from handler.decode import decode
 from handler.fingerprint import fingerprint_of
+from handler.offline import shipped_limits
 from results.clock import now
 from results.database import Database
 from results.repeats import Fingerprint, find_exact, find_near, fingerprint_row
@@ -26,8 +24,7 @@ from results.similar import MOST_SIMILAR, find_similar
 _ROWS_AT_ONCE = 10_000
 _UPPER = 0xFFFF_FFFF << 32
 _ON_A_PAGE = 12
-_MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
-_LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
+_LIMITS = shipped_limits()
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """Pack handler, graph and contract into a ``.mar``."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -76,10 +75,11 @@ def _refuse_reused_versions(contract: contracts.Contract, built: Path) -> None:
     Raises:
         RuntimeError: an archive holds other numbers under these versions; the message says what to raise.
     """
-    with contextlib.suppress(FileNotFoundError, ValueError):  # ValueError: not one of ours; it is replaced
-        earlier = _contract_of(built)
-        if earlier == contract or earlier.contract_version != contract.contract_version:
-            return
+    try:
+        _, earlier, _ = _contents_of(built)
+    except (FileNotFoundError, ValueError):  # none yet, or not one of ours, which is replaced
+        return
+    if earlier != contract and earlier.contract_version == contract.contract_version:
         raise RuntimeError(
             f"{built} holds another contract.json under model version {contract.model_version} and contract version "
             f"{contract.contract_version}: raise contract_version, so that photos are asked about again"
@@ -110,10 +110,7 @@ def describe(archive: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is no model archive of ours.
     """
-    contract = _contract_of(archive)
-    with zipfile.ZipFile(archive) as packed:
-        manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
-        names = sorted(packed.namelist())
+    manifest, contract, names = _contents_of(archive)
     return {
         "model_name": manifest["model"]["modelName"],
         "model_version": contract.model_version,
@@ -126,13 +123,14 @@ def describe(archive: Path) -> dict[str, Any]:
     }
 
 
-def _contract_of(archive: Path) -> contracts.Contract:
-    """Read an archive's contract; raises as :func:`describe`."""
+def _contents_of(archive: Path) -> tuple[dict[str, Any], contracts.Contract, list[str]]:
+    """Read an archive's manifest, its contract and the names in it; raises as :func:`describe`."""
     if not archive.is_file():
         raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
     try:
         with zipfile.ZipFile(archive) as packed:
-            packed.getinfo("MAR-INF/MANIFEST.json")
-            return contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
+            manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
+            contract = contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
+            return manifest, contract, sorted(packed.namelist())
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{archive} is no model archive of this project: {error}") from error

@@ -50,7 +50,7 @@ class PhotoInWork:
         seconds: what decoding and preprocessing took.
         arrived: when its server batch came, monotonic seconds.
         logits: float32 [C + 1], once the network ran.
-        covered_logits: float32 [16, C + 1], likewise: of the photo with one of 25 places covered, if it is explained.
+        covered_logits: float32 [25, C + 1], likewise: of what :func:`handler.explain.covered` returned, if explained.
     """
 
     encoded: EncodedPhoto

@@ -20,7 +20,9 @@ _OVERLAY_STRENGTH = 0.55
 _CELLS = 4  # a side
 # What is covered at once: row and column of its first cell, cells a side. Many an item is known by any of its parts, so
 # that no cell alone is missed.
-_PLACES = [(row, column, side) for side in (1, 2) for row in range(5 - side) for column in range(5 - side)]
+_PLACES = [
+    (row, column, side) for side in (1, 2) for row in range(_CELLS + 1 - side) for column in range(_CELLS + 1 - side)
+]
 
 
 def covered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from handler.decode import Limits
+from handler.settings import from_yaml
+
 
 class Context:
     """The part of TorchServe's context that the handler uses.
@@ -21,7 +24,7 @@ class Context:
     """
 
     def __init__(self, folder: Path, **changes: Any) -> None:
-        config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))
+        config = _config(folder)
         self.system_properties = {"model_dir": str(folder), "gpu_id": None}
         self.model_yaml_config: dict[str, Any] = {**config, **changes}
         self.metrics = None  # there is no engine to report to
@@ -40,3 +43,13 @@ class Context:
 
     def set_response_header(self, index: int, name: str, value: str) -> None:
         """Likewise."""
+
+
+def shipped_limits() -> Limits:
+    """Return what a photo may cost by the ``model-config.yaml`` beside this file, which export packs."""
+    return from_yaml(_config(Path(__file__).parent)).limits
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))
+    return config

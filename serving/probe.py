@@ -39,34 +39,35 @@ def _predicts(session: requests.Session, inference: str, key: str) -> bool:
 
 def has_ready_worker(management: str, key: str) -> bool:
     """Tell whether the served version has a worker that answers; true, too, when the engine is too busy to say."""
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            answer = session.get(
-                f"{management}/models/{MODEL_NAME}", headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT
-            )
-            return any(worker["status"] == "READY" for worker in answer.json()[0]["workers"])
-        except requests.RequestException:
-            return True
-        except (ValueError, LookupError, TypeError):  # no such model any more
-            return False
+    try:
+        answer = manage(management, key, "GET", f"/models/{MODEL_NAME}", _TIMEOUT[1])
+        return any(worker["status"] == "READY" for worker in answer.json()[0]["workers"])
+    except requests.RequestException:
+        return True
+    except (ValueError, LookupError, TypeError):  # no such model any more
+        return False
 
 
 def engine_answers(management: str, key: str | None) -> bool:
     """Tell whether the engine answers at all, however long its workers take."""
     if key is None:
         return False
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            session.get(f"{management}/models", headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
-        except requests.RequestException:
-            return False
-        return True
+    try:
+        manage(management, key, "GET", "/models", _TIMEOUT[1])
+    except requests.RequestException:
+        return False
+    return True
 
 
-def manage(management: str, key: str, method: str, path: str) -> requests.Response:
-    """Ask the management API; how long it takes is the engine's to say, for a model that is registered must load.
+def manage(management: str, key: str, method: str, path: str, patience_s: float | None = None) -> requests.Response:
+    """Ask the management API.
+
+    Args:
+        management: base URL of the management API.
+        key: the management key.
+        method: of HTTP.
+        path: begins with ``/``.
+        patience_s: seconds for the answer; None: the engine's to say, for a model that is registered must load.
 
     Raises:
         requests.RequestException: there is no answer.
@@ -74,7 +75,7 @@ def manage(management: str, key: str, method: str, path: str) -> requests.Respon
     with requests.Session() as session:
         session.trust_env = False
         headers = {"Authorization": f"Bearer {key}"}
-        return session.request(method, f"{management}{path}", headers=headers, timeout=(_TIMEOUT[0], None))
+        return session.request(method, f"{management}{path}", headers=headers, timeout=(_TIMEOUT[0], patience_s))
 
 
 def read_key(path: Path) -> str | None:

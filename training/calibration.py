@@ -10,8 +10,8 @@ from training.metrics import class_probabilities, outlier_probability, top1_righ
 
 MOST_WRONG_OF_ACCEPTED = 0.01
 # Most of these would go to a person anyway, for their low confidence. Beside 0.05 it costs one or two points of what is
-# accepted of the tuning rows, and sends one more of what is none of the classes to a person: of kinds that training
-# never saw many more are at stake than tuning shows.
+# accepted of the tuning rows, and sends about a point more of what is none of the classes to a person. Those are
+# kinds that training knows; of others more get through.
 _MOST_KNOWN_TAKEN_FOR_UNKNOWN = 0.08
 _PENALTY = 0.01  # keeps the curve's weights finite where all photos are right
 

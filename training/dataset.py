@@ -4,20 +4,17 @@ import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image, ImageOps
 from rich.progress import track
 from torch import Tensor
 
-import handler
-from handler import settings
 from handler.decode import decode
 from handler.fingerprint import dhash
+from handler.offline import shipped_limits
 from handler.preprocess import preprocess
 from training.rows import CLASSES, UNKNOWN, Part, Row
 
@@ -25,8 +22,7 @@ Fit = Literal["squash", "letterbox"]
 
 _DECODERS = os.cpu_count() or 1
 _MOST_BITS_OF_A_TWIN = 4  # in which two dHashes may differ and still count as one picture
-_MODEL_CONFIG = Path(handler.__file__).parent / "model-config.yaml"
-_LIMITS = settings.from_yaml(yaml.safe_load(_MODEL_CONFIG.read_text(encoding="utf-8"))).limits
+_LIMITS = shipped_limits()
 
 
 @dataclass(frozen=True)

@@ -38,4 +38,4 @@ def relabelled(found: Sequence[Row], labels: dict[str, tuple[str, ...]], source:
     times = Counter(row.key for row in found)
     if strays := [key for key in labels if times[key] != 1]:
         raise ValueError(f"{source}: photo {strays[0]} is {times[strays[0]]} times among the photos, not once")
-    return [row if row.part == "test" else replace(row, accepts=labels.get(row.key, row.accepts)) for row in found]
+    return [replace(row, accepts=labels[row.key]) if row.key in labels and row.part != "test" else row for row in found]
