@@ -71,10 +71,6 @@ def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWo
     """Decode and preprocess one photo in place; whatever goes wrong stays with it."""
     began = time.perf_counter()
     try:
-        if time.monotonic() - photo.arrived > PATIENCE_S:
-            raise PhotoError(
-                503, "busy", "Too many large photos came at once; this one was not reached. Try again later."
-            )
         if photo.encoded.data is None:
             raise PhotoError(
                 415,
@@ -83,7 +79,7 @@ def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWo
             )
         # A JPEG decoded at a fraction of its size costs a fraction of the time: `python -m benchmarks.stages`.
         least_side = OVERLAY_SIDE if photo.keep_picture else contract.input_size
-        image = decode(photo.encoded.data, limits, least_side)
+        image = decode(photo.encoded.data, limits, least_side, deadline=photo.arrived + PATIENCE_S)
         photo.pixels = preprocess(image, contract.input_size)
         photo.picture = reduced(image) if photo.keep_picture else None
         photo.fingerprint = fingerprint_of(image) if photo.wants_fingerprint else None

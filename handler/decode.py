@@ -1,9 +1,12 @@
 """Photo bytes to an upright RGB image, or a clear refusal."""
 
 import io
+import math
 import threading
+import time
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import pillow_heif
@@ -50,21 +53,26 @@ class Limits:
     max_photos: int
 
 
-def decode(data: bytes | bytearray | memoryview, limits: Limits, least_side: int | None = None) -> Image.Image:
+def decode(
+    data: bytes | bytearray | memoryview, limits: Limits, least_side: int | None = None, deadline: float = math.inf
+) -> Image.Image:
     """Decode one photo: upright, first frame, alpha over white.
 
     Args:
         data: the encoded photo. The format is told by the bytes, never by a name or a header.
         limits: refused above these.
         least_side: a photo may come at a fraction of its size, both sides at least this; None: in full.
+        deadline: until when the photo may wait for other large ones, monotonic seconds.
 
     Returns:
         Image of mode RGB, upright as its EXIF orientation says.
 
     Raises:
         PhotoError: 400 ``empty_body``, ``not_an_image``, ``truncated_image``; 413 ``too_many_bytes``,
-            ``too_many_pixels``; 415 ``unsupported_format``; 422 ``bad_shape``.
+            ``too_many_pixels``; 415 ``unsupported_format``; 422 ``bad_shape``; 503 ``busy``.
     """
+    if time.monotonic() > deadline:
+        raise _busy()
     if len(data) == 0:
         raise PhotoError(400, "empty_body", "The request carries no bytes. Send the photo as the request body.")
     if len(data) > limits.max_bytes:
@@ -78,11 +86,31 @@ def decode(data: bytes | bytearray | memoryview, limits: Limits, least_side: int
         raise PhotoError(
             415, "unsupported_format", "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
         )
-    check_structure(photo)
+    held_whole = check_structure(photo)
     image = _open(photo)
     _check_size(image, limits)
-    with _one_large_photo if image.width * image.height > _LARGE and image.format not in _JPEGS else nullcontext():
+    with _turn(deadline) if held_whole and image.width * image.height > _LARGE else nullcontext():
         return upright(flatten(_load(image, photo, least_side), least_side), image)
+
+
+@contextmanager
+def _turn(deadline: float) -> Iterator[None]:
+    """Wait until no other large photo is decoded.
+
+    Raises:
+        PhotoError: 503 ``busy``: it did not come to that.
+    """
+    if not _one_large_photo.acquire(timeout=min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)):
+        raise _busy()
+    try:
+        yield
+    finally:
+        _one_large_photo.release()
+
+
+def _busy() -> PhotoError:
+    message = "Too many large photos came at once; this one was not reached. Try again later."
+    return PhotoError(503, "busy", message)
 
 
 def _check_size(image: Image.Image, limits: Limits) -> None:
@@ -165,11 +193,11 @@ def _load_jpeg(image: Image.Image, data: bytes, least_side: int) -> Image.Image:
     except ValueError as error:
         if "premature end" in str(error).lower():
             raise
-        return image
-    if colours == "CMYK":
+        pixels = None
+    if pixels is None or colours == "CMYK":  # Pillow knows which CMYK is stored inverted
         if least_side:
             image.draft(None, (least_side, least_side))
-        return image  # Pillow knows which of them are stored inverted
+        return image
     decoded = Image.fromarray(pixels.squeeze())
     decoded.info = dict(image.info)  # the colour profile is there
     return decoded

@@ -12,6 +12,7 @@ _MARGIN = 4  # times the least side are left: the resize that follows then diffe
 _MOST_SIDE = 8_192  # pixels left of the longer side of a strip a hundred times as long as wide
 _STRIP_PIXELS = 4_000_000
 _PLAIN_MODES = ("L", "RGB", "CMYK")
+_REMEMBERED_PROFILE_BYTES = 1_000_000  # a printer's is larger, seldom; a hostile one has 50 MB
 
 
 def flatten(image: Image.Image, least_side: int | None) -> Image.Image:
@@ -93,13 +94,13 @@ def _from_16_bits(strip: Image.Image, whole: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to RGB, through the embedded colour profile where there is one that fits the picture."""
     if profile:
-        transform = _transform(bytes(profile), image.mode)
+        build = _remembered_transform if len(profile) <= _REMEMBERED_PROFILE_BYTES else _transform
+        transform = build(bytes(profile), image.mode)
         if transform is not None:
             return ImageCms.applyTransform(image, transform) or image
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-@lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Build the way from a profile's colours to sRGB; None for sRGB itself and for a profile that cannot be used.
 
@@ -114,4 +115,5 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None
 
 
+_remembered_transform = lru_cache(maxsize=16)(_transform)
 _SRGB = ImageCms.createProfile("sRGB")

@@ -22,13 +22,16 @@ _MOST_SCANNED_PIXELS = 500_000_000
 _FEWEST_SCANS = 10
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart
-_TIFF_UNIT = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
+_TIFF_UNIT = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8: what a tile's side may be given in
 
 
-def check_structure(data: bytes) -> None:
+def check_structure(data: bytes) -> bool:
     """Refuse a file whose structure costs out of proportion to its picture.
 
     Structures that cannot be followed are left to the decoder, which refuses them.
+
+    Returns:
+        Whether a decoder holds the whole picture, however small it is wanted: all but a JPEG in a single scan.
 
     Raises:
         PhotoError: 400 ``not_an_image``, 413 ``too_many_pixels``, 415 ``unsupported_format``.
@@ -36,8 +39,8 @@ def check_structure(data: bytes) -> None:
     head = data[:12]
     try:
         if head.startswith(b"\xff\xd8"):
-            _check_jpeg(data)
-        elif head.startswith(b"\x89PNG"):
+            return _check_jpeg(data)
+        if head.startswith(b"\x89PNG"):
             _bound(_png_chunks(data), _MOST_PIECES, "PNG has more than {} chunks")
         elif head.startswith(b"GIF8"):
             _bound(_gif_blocks(data), _MOST_PIECES, "GIF has more than {} blocks before its picture")
@@ -45,8 +48,9 @@ def check_structure(data: bytes) -> None:
             _check_tiff(data)
         elif head[4:8] == b"ftyp":
             _check_heif(data)
-    except (struct.error, IndexError, KeyError, OverflowError):  # OverflowError: an offset beyond all files
-        return
+    except (struct.error, IndexError, OverflowError):  # OverflowError: an offset beyond all files
+        pass
+    return True
 
 
 def _bound(pieces: Iterator[object], most: int, complaint: str) -> None:
@@ -95,8 +99,8 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
         position = found.end() + int(struct.unpack_from(">H", data, found.end())[0])
 
 
-def _check_jpeg(data: bytes) -> None:
-    """Bound segments and scans.
+def _check_jpeg(data: bytes) -> bool:
+    """Bound segments and scans; tell whether there are several scans.
 
     Source: ITU-T T.81, B.2: a frame header holds precision, height, width and the number of components, a scan header
     the number of components in the scan.
@@ -117,7 +121,7 @@ def _check_jpeg(data: bytes) -> None:
         elif marker == 0xDA:
             scans += 1
             if scans == 1 and not several_scans and data[position + 2] == components:
-                return  # the one scan holds all
+                return False  # the one scan holds all
             if pixels * max(scans, _FEWEST_SCANS) > _MOST_SCANNED_PIXELS:
                 raise PhotoError(
                     413,
@@ -125,6 +129,7 @@ def _check_jpeg(data: bytes) -> None:
                     f"The JPEG has {pixels} pixels in {scans} or more scans, the limit is {_MOST_SCANNED_PIXELS} "
                     f"together, of {_FEWEST_SCANS} scans at least. Save it as a baseline JPEG, not a progressive one.",
                 )
+    return True
 
 
 def _check_tiff(data: bytes) -> None:
@@ -145,7 +150,10 @@ def _check_tiff(data: bytes) -> None:
         if tag in (273, 324) and values > _MOST_PIECES:
             raise _refusal(f"TIFF has {values} strips or tiles, the limit is {_MOST_PIECES}")
         if tag in tile:
-            (tile[tag],) = struct.unpack_from(order + _TIFF_UNIT[unit], data, position + size - start)
+            if unit not in _TIFF_UNIT or values != 1:
+                raise _refusal("TIFF gives the size of its tiles in another way than the format's")
+            (side,) = struct.unpack_from(order + _TIFF_UNIT[unit], data, position + size - start)
+            tile[tag] = max(tile[tag], side)  # where it is given twice, decoders differ in which one they take
     if tile[322] * tile[323] > _MOST_TILE_PIXELS:
         raise _refusal(f"TIFF has tiles of {tile[322]} x {tile[323]} pixels, the limit is {_MOST_TILE_PIXELS} together")
 

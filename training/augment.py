@@ -24,11 +24,40 @@ def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
         float32 [N, 3, size, size], RGB on [0, 1].
     """
     x = photos.permute(0, 3, 1, 2).to(torch.float32) / 255
-    x = _lay_down(x, generator)
+    x = laid_down(x, generator)
     x = _move(x, size, generator)
     x = _light(x, generator)
     x = _blur(x, generator)
     return _erase(x, generator)
+
+
+def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Show some of the photos that have a white edge as phone photos show items: smaller, on a floor or a bed.
+
+    Ground is what is white all the way to an edge of the picture, along its row or its column: a white shirt keeps
+    its own white wherever its outline is darker. Photos without a white edge stay as they are.
+
+    Args:
+        x: float [N, 3, H, W], RGB on [0, 1].
+        generator: on the batch's device.
+    """
+    chosen = _some(0.4, len(x), generator)
+    n, (height, width) = len(chosen), x.shape[-2:]
+    item = _farther(x[chosen], generator)
+    white = _white(item)
+    ground = torch.zeros_like(white)
+    for axis in (2, 3):
+        ground = torch.maximum(ground, white.cumprod(dim=axis))
+        ground = torch.maximum(ground, white.flip(axis).cumprod(dim=axis).flip(axis))
+    ground = F.max_pool2d(ground, 3, stride=1, padding=1)  # outlines are white a little inwards
+    ground = F.avg_pool2d(ground, 3, stride=1, padding=1, count_include_pad=False)
+    reach = width // 12
+    near = F.avg_pool2d(1 - ground, 2 * reach + 1, stride=1, padding=reach)
+    shade = near * _uniform(0, 0.7, n, generator).view(n, 1, 1, 1)
+    real = _uniform(0, 1, n, generator).view(n, 1, 1, 1) < 0.7
+    picture = torch.where(real, _corners(x, n, generator), _painted(n, height, width, generator)) * (1 - shade)
+    laid = torch.where(_edge(white) > 0.5, torch.lerp(item, picture.clamp(0, 1), ground), x[chosen])
+    return x.index_copy(0, chosen, laid)
 
 
 def mixed(x: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -60,27 +89,49 @@ def _some(share: float, count: int, generator: torch.Generator) -> Tensor:
     return torch.randperm(count, generator=generator, device=generator.device)[: round(share * count)]
 
 
-def _lay_down(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Put a fifth of the batch on another ground than white, as phone photos show items on floors and beds.
+def _white(x: Tensor) -> Tensor:
+    """Return 1 where a pixel is white and 0 elsewhere, [N, 1, H, W]."""
+    return (x.amin(dim=1, keepdim=True) > 0.93).float()
 
-    Ground is what is white all the way to an edge of the picture, along its row or its column: a white shirt keeps
-    its own white wherever its outline is darker. Photos without a white edge stay as they are.
+
+def _edge(white: Tensor) -> Tensor:
+    """Return how much of each picture's edge is white, 0 to 1, [N, 1, 1, 1]."""
+    sides = [white[..., 0, :], white[..., -1, :], white[..., :, 0], white[..., :, -1]]
+    return torch.cat(sides, dim=-1).mean(dim=-1).view(-1, 1, 1, 1)
+
+
+def _farther(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Show photos from up to twice as far away; what lies beyond an edge looks like the edge."""
+    n = len(x)
+    matrix = torch.eye(2, 3, device=x.device) * _uniform(1, 2, n, generator).view(n, 1, 1)
+    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _corners(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Return grounds made of a corner each of the photos with the least white edges: floors, beds and walls.
+
+    The corner is continued as its own mirror image.
     """
-    chosen = _some(0.2, len(x), generator)
-    n, (height, width) = len(chosen), x.shape[-2:]
-    contrast = _uniform(0.05, 0.6, n, generator).view(n, 1, 1, 1)
-    coarse = _uniform(0, 1, n * 3 * 4 * 4, generator).view(n, 3, 4, 4) * contrast
-    level = _uniform(0, 0.6, n * 3, generator).view(n, 3, 1, 1)
-    noise = torch.randn(n, 1, height, width, generator=generator, device=x.device)
-    grain = noise * _uniform(0, 0.06, n, generator).view(n, 1, 1, 1)
-    white = (x[chosen].amin(dim=1, keepdim=True) > 0.93).float()
-    ground = torch.zeros_like(white)
+    source = x[_edge(_white(x)).flatten().argsort()[:count]]
+    source = source[torch.randperm(count, generator=generator, device=x.device)]
     for axis in (2, 3):
-        ground = torch.maximum(ground, white.cumprod(dim=axis))
-        ground = torch.maximum(ground, white.flip(axis).cumprod(dim=axis).flip(axis))
-    ground = F.avg_pool2d(ground, 3, stride=1, padding=1, count_include_pad=False)
-    picture = F.interpolate(coarse, size=(height, width), mode="bicubic") + level + grain
-    return x.index_copy(0, chosen, torch.lerp(x[chosen], picture.clamp(0, 1), ground))
+        mirrored = _uniform(0, 1, count, generator).view(count, 1, 1, 1) < 0.5
+        source = torch.where(mirrored, source.flip(axis), source)
+    corner = source[..., : x.shape[-2] // 4, : x.shape[-1] // 4]
+    matrix = torch.eye(2, 3, device=x.device) * _uniform(1, 3, count, generator).view(count, 1, 1)
+    grid = F.affine_grid(matrix, [count, 3, *x.shape[-2:]], align_corners=False)
+    return F.grid_sample(corner, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _painted(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Return grounds of blurred patches of colour with some grain."""
+    contrast = _uniform(0.05, 0.6, count, generator).view(count, 1, 1, 1)
+    coarse = _uniform(0, 1, count * 3 * 4 * 4, generator).view(count, 3, 4, 4) * contrast
+    level = _uniform(0, 0.6, count * 3, generator).view(count, 3, 1, 1)
+    noise = torch.randn(count, 1, height, width, generator=generator, device=generator.device)
+    grain = noise * _uniform(0, 0.06, count, generator).view(count, 1, 1, 1)
+    return F.interpolate(coarse, size=(height, width), mode="bicubic") + level + grain
 
 
 def _move(x: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -252,10 +252,13 @@ def _resized(views: Tensor, side: int) -> Tensor:
 
 
 def _draw(training: Dataset, settings: TrainingSettings, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the row indices of each batch: rare categories and phone photos more often than they occur."""
+    """Yield the row indices of each batch: phone photos, and of either kind rare categories, more often than they occur."""
     first = training.accepts.int().argmax(dim=1)
     wild = torch.tensor([row.domain == "wild" for row in training.rows], device=first.device)
-    weight = 1 / torch.bincount(first).float().clamp(min=1).sqrt()[first]
+    kind = first + wild * training.accepts.shape[1]
+    weight = 1 / torch.bincount(kind).float().clamp(min=1).sqrt()[kind]
+    for domain in (wild, ~wild):
+        weight[domain] /= weight[domain].mean()
     weight[wild] *= settings.wild_weight
     drawn = torch.multinomial(weight, settings.photos_per_epoch, replacement=True, generator=generator)
     steps = settings.photos_per_epoch // settings.batch_size

@@ -1,11 +1,13 @@
 """Files made to cost much: refused before a decoder follows them, or decoded at a bounded price."""
 
+import math
 import resource
 import struct
 import subprocess
 import sys
 import time
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ import yaml
 from PIL import Image
 
 from handler import answers, settings
+from handler import decode as decode_module
 from handler.answers import PhotoInWork, prepare
 from handler.contract import Contract
 from handler.decode import decode
+from handler.errors import PhotoError
 from handler.request import EncodedPhoto
 from tests.conftest import ROOT
 from tests.drawn_photos import encoded, heic, striped
@@ -46,12 +50,15 @@ def progressive(size: tuple[int, int], more_scans: int) -> bytes:
     "name",
     [
         *("chunks", "tiny pixel chunks", "comments", "exif", "blocks", "extensions"),
-        *("tags", "big tags", "far tags", "tiles", "tile"),
+        *("tags", "big tags", "far tags", "tiles", "tile", "tile of signed sides", "tile given twice"),
     ],
 )
 def test_a_structure_no_camera_writes_is_refused_at_once(name: str) -> None:
     png, jpeg = encoded(PICTURE, "PNG"), encoded(PICTURE)
     pixels_at = png.find(b"IDAT") - 4
+    huge = {**TAGS, 259: (3, [8]), 322: (4, [30_000]), 323: (4, [30_000])}
+    tile = tiff(zlib.compress(bytes(10_000)), huge)
+    side = struct.pack("<HHII", 322, 4, 1, 30_000)
     big = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1_000_000) + b"\0" * 20_000_000
     data = {
         "chunks": png[:pixels_at] + png_chunk(b"teSt", b"") * 1_000_000 + png[pixels_at:],
@@ -64,7 +71,11 @@ def test_a_structure_no_camera_writes_is_refused_at_once(name: str) -> None:
         "big tags": big,
         "far tags": b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1) + b"\0" * 64,
         "tiles": tiff(b"\x66" * 256, {**TAGS, 259: (3, [1]), 322: (3, [1]), 323: (3, [1]), 324: (4, [8] * 1_000_000)}),
-        "tile": tiff(zlib.compress(bytes(10_000)), {**TAGS, 259: (3, [8]), 322: (4, [30_000]), 323: (4, [30_000])}),
+        "tile": tile,
+        "tile of signed sides": tile.replace(side, struct.pack("<HHII", 322, 9, 1, 30_000)),
+        "tile given twice": tiff(zlib.compress(bytes(10_000)), {**huge, 324: (4, [64])}).replace(
+            struct.pack("<HHII", 324, 4, 1, 64), struct.pack("<HHII", 322, 4, 1, 64)
+        ),
     }[name]
     began = time.process_time()
     assert refusal(data, SHIPPED) == (400, "not_an_image")
@@ -148,12 +159,35 @@ def test_what_is_no_photo_from_its_first_byte(data: bytes) -> None:
 def test_a_photo_not_reached_in_time_is_told_to_come_again(contract: Contract) -> None:
     """The engine ends a worker that takes longer than its timeout, and with it everybody's requests."""
     assert CONFIG["responseTimeout"] >= 2 * answers.PATIENCE_S
-    late = PhotoInWork(EncodedPhoto(None, encoded(PICTURE)), keep_picture=False)
+    late = PhotoInWork(EncodedPhoto(None, encoded(PICTURE)))
     late.arrived -= answers.PATIENCE_S + 1
-    error = prepare(late, contract, SHIPPED).error
-    assert error is not None
-    assert (error.status, error.code) == (503, "busy")
-    assert late.pixels is None
+    behind_another = PhotoInWork(EncodedPhoto(None, encoded(Image.new("L", (5_000, 5_000)), "PNG")))
+    behind_another.arrived -= answers.PATIENCE_S - 0.2
+    with decode_module._turn(math.inf):
+        photos = [prepare(photo, contract, SHIPPED) for photo in (late, behind_another)]
+    for photo in photos:
+        assert photo.error is not None
+        assert (photo.error.status, photo.error.code) == (503, "busy")
+        assert photo.pixels is None
+
+
+def test_large_pictures_held_whole_are_decoded_one_after_another() -> None:
+    size = (4_100, 4_000)
+    for photo, waits in (
+        (encoded(Image.new("L", size)), False),
+        (encoded(Image.new("L", size), progressive=True), True),
+        (encoded(Image.new("L", size), "PNG"), True),
+    ):
+        with decode_module._turn(math.inf), nullcontext() if not waits else pytest.raises(PhotoError, match="busy"):
+            decode(photo, SHIPPED, 128, deadline=time.monotonic() + 2)
+
+
+def test_profiles_of_hostile_photos_are_not_kept() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(8):
+        photo = encoded(PICTURE, "TIFF", icc_profile=bytes([number]) * 30_000_000)
+        decode(photo, SHIPPED, 128)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB; kept, they take 240 MB
 
 
 _DECODE = """

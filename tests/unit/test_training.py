@@ -15,7 +15,7 @@ from handler.network import ResNet18, ServedNetwork
 from tests.drawn_photos import encoded, striped
 from tests.unit.catalog import write_catalog
 from training import dataset, progress, rows
-from training.augment import augment, mixed
+from training.augment import augment, laid_down, mixed
 from training.batch_statistics import settle
 from training.calibration import calibrate
 from training.initial_weights import start_from
@@ -133,6 +133,16 @@ class TestAugment:
         assert first.max() <= 1 + 1e-5
         assert torch.equal(first, again)
         assert not torch.equal(first[0], first[1])
+
+    def test_studio_photos_are_laid_on_what_phone_photos_stand_on(self) -> None:
+        studio, phone = torch.ones(10, 3, 48, 48), torch.full((10, 3, 48, 48), 0.4)
+        studio[:, :, 12:36, 12:36] = 0.1
+        laid = laid_down(torch.cat([studio, phone]), torch.Generator().manual_seed(3))
+        assert torch.equal(laid[10:], phone)
+        changed = [place for place in range(10) if not torch.equal(laid[place], studio[place])]
+        assert 0 < len(changed) <= 8, "of twenty, eight are drawn, phone photos among them"
+        torch.testing.assert_close(laid[changed, :, 20:28, 20:28], torch.full((len(changed), 3, 8, 8), 0.1))
+        assert bool((laid[changed, :, :4, :4].mean(dim=(1, 2, 3)) < 0.93).all())
 
     def test_mixed_photos_show_their_neighbours(self) -> None:
         x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
