@@ -4,6 +4,8 @@ import contextlib
 import io
 import os
 import secrets
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from PIL import Image, ImageCms, ImageOps
 from results import media_layout
 
 pillow_heif.register_heif_opener(thumbnails=False)
+# A damaged tag is the photo's business, not the log's: Pillow warns once a tag.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 # decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -24,6 +28,9 @@ _QUALITY = 85
 # As sharp as bicubic when a picture gets smaller, at the cost of bilinear; Lanczos takes twice as long.
 _FILTER = Image.Resampling.HAMMING
 _SRGB = ImageCms.createProfile("sRGB")
+_STRIP_PIXELS = 4_000_000
+_LARGE = 16_000_000  # pixels
+_one_large_photo = threading.Lock()  # one takes up to 450 MB, and there are several threads
 
 
 class MediaStore:
@@ -127,17 +134,43 @@ def decode(photo: bytes, longest_side: int) -> Image.Image | None:
             scale = min(1.0, longest_side / max(width, height))
             # libjpeg can decode to a half, a quarter or an eighth; never below what is wanted.
             image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
-            image.load()
-            profile = image.info.get("icc_profile")
-            # Turned last, when it is small: the mark that says how goes along.
-            small = ImageOps.exif_transpose(_within(_to_scalable(image), longest_side))
-        return _to_srgb(_over_white(small), profile)
+            with _one_large_photo if width * height > _LARGE else contextlib.nullcontext():
+                image.load()
+                small = _within(_reduced(image, longest_side), longest_side)
+            return _to_srgb(_upright(small), image.info.get("icc_profile"))
     except Exception:  # hostile bytes make decoders raise nearly anything, MemoryError included
         return None
 
 
+def _reduced(image: Image.Image, longest_side: int) -> Image.Image:
+    """Return a picture in mode L, RGB or CMYK, averaged down to no less than twice a longest side.
+
+    Strip by strip, for what has to be converted first would take as much again as the picture itself, or twice as much.
+    """
+    width, height = image.size
+    factor = max(1, max(width, height) // (2 * longest_side))
+    rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
+    result: Image.Image | None = None
+    for top in range(0, height, rows):
+        strip = _to_scalable(image.crop((0, top, width, min(top + rows, height)))).reduce(factor)
+        if result is None:
+            result = Image.new(strip.mode, (strip.width, -(-height // factor)))
+        result.paste(strip, (0, top // factor))
+    assert result is not None
+    result.info = dict(image.info)  # the mark that says which way up it is
+    return result
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF says; broken EXIF costs the turn, not the picture."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # hostile tags make Pillow raise nearly anything
+        return image
+
+
 def _to_scalable(image: Image.Image) -> Image.Image:
-    """Convert to L, RGB, RGBA or CMYK of 8 bits: modes that scale without artefacts.
+    """Convert to L, RGB or CMYK of 8 bits, alpha over white: modes that scale without artefacts.
 
     Raises:
         ValueError: pixels of 32 bits have no defined brightness; the service refuses them, too.
@@ -148,7 +181,8 @@ def _to_scalable(image: Image.Image) -> Image.Image:
         # Pillow's convert() clips at 255 instead of scaling, which turns a photo white.
         return image.convert("I").point(lambda value: value * (1 / 257) + 0).convert("L")
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), rgba).convert("RGB")
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
@@ -162,13 +196,6 @@ def _within(image: Image.Image, longest_side: int) -> Image.Image:
     width, height = (max(1, round(side * scale)) for side in image.size)
     # Whole pixels are averaged first where much is to go; that is quick, and twice the size leaves the filter enough.
     return image.resize((width, height), _FILTER, reducing_gap=2.0)
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -1,6 +1,7 @@
 """What happens to one photo: read, sent, answered, its picture kept for the review desk."""
 
 import hashlib
+import logging
 import os
 import random
 import threading
@@ -42,6 +43,7 @@ class Left:
     """The photo changed while it was sent, and has to wait for the next run."""
 
 
+log = logging.getLogger("batch_client")
 Result = Classified | Failed | Suspect | Left | Stopped | ServiceAway
 
 
@@ -103,20 +105,22 @@ class PhotoWork:
             reused=True,
         )
 
-    def keep_picture(self, photo: Photo) -> None:
+    def keep_picture(self, photo: Photo) -> bool:
         """Keep a copy of a stored photo that a person will look at, unless there is one.
+
+        Returns:
+            False where none can be made of it: then its file is all that there is to look at.
 
         Raises:
             ResultsError: the disk refuses.
         """
         if self._media.exists(photo.key.sha256):
-            return
+            return True
         try:
             data = photo.file.read_bytes()
         except OSError:
-            return  # the file is gone; its answer is stored all the same, and where it is back, the next run keeps it
-        if hashlib.sha256(data).hexdigest() == photo.key.sha256:
-            self._write_picture(photo, data)
+            return True  # it is gone; its answer is stored all the same, and where it is back, the next run keeps it
+        return hashlib.sha256(data).hexdigest() != photo.key.sha256 or self._write_picture(photo, data)
 
     def _send(self, photo: Photo, alone: bool) -> Result:
         try:
@@ -168,12 +172,15 @@ class PhotoWork:
     def _draw_audit(self, decision: str) -> bool:
         return decision == "accept" and random.random() < self._audit_share
 
-    def _write_picture(self, photo: Photo, data: bytes) -> None:
+    def _write_picture(self, photo: Photo, data: bytes) -> bool:
         try:
             with self._decoding:
-                self._media.write(photo.key.sha256, data)
+                written = self._media.write(photo.key.sha256, data)
         except OSError as error:
             raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
+        if not written:
+            log.warning("%s: the desk gets no picture, for it cannot be decoded here", photo.file.filename)
+        return written
 
 
 def is_for_a_person(outcome: Classified) -> bool:

@@ -276,7 +276,7 @@ class _Run:
             self._keep_pictures()
 
     def _keep_pictures(self) -> None:
-        """Make the desk's pictures of stored photos, then dispose of their files.
+        """Make the desk's pictures of stored photos, then dispose of their files; what gives no picture stays.
 
         Not while the service answers: the two want the same processors, and an answer is worth more. A run that is
         interrupted leaves them to the next, which finds the photos known and their pictures missing.
@@ -292,8 +292,7 @@ class _Run:
         if self.sender.stop_reason is StopReason.INTERRUPTED:
             self._cut_short = True
             return False
-        self.work.keep_picture(photo)
-        return True
+        return self.work.keep_picture(photo)
 
     def _dispose(self, photo: Photo, outcome: Classified | Failed | Known) -> None:
         """Move, copy or delete the file of a stored outcome."""

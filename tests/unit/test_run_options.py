@@ -251,6 +251,18 @@ class TestPictures:
         assert desk.rows("SELECT count(*) FROM photos WHERE audit") == [(4,)]
         assert len(list((tmp_path / "media").rglob("*.thumb.jpg"))) == 4
 
+    @pytest.mark.parametrize("processed", ["move", "delete"])
+    def test_a_file_stays_while_it_is_all_that_a_person_can_look_at(self, desk: Desk, processed: str) -> None:
+        desk.add("shown by nothing but itself.jpg")
+        status, value = prediction()
+        desk.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
+        for _ in range(2):
+            desk.run("run", "--processed", processed)
+            assert (desk.inbox / "shown by nothing but itself.jpg").exists()
+        log = (Path(desk.environment["LOG_DIR"]) / "batch.log").read_text()
+        assert log.count("shown by nothing but itself.jpg: the desk gets no picture") == 2
+        assert len(desk.stub.photos) == 1
+
 
 class TestLimits:
     def test_the_time_limit_ends_a_run_at_a_photos_boundary(self, desk: Desk) -> None:
