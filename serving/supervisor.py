@@ -30,7 +30,7 @@ class Instance:
 
     Attributes:
         supervisor: process id of the supervisor.
-        supervisor_started: when that process was created, seconds since 1970; process ids are used again.
+        supervisor_started: when that process began, seconds after the machine; process ids are used again.
         java: process id of Java, which is also the id of its process group.
         java_started: likewise.
         temporary: folder of the engine's unpacked archives and sockets.
@@ -172,9 +172,9 @@ def _write_instance(engine: Engine, fingerprint: str, ready: bool) -> None:
     own, java = os.getpid(), engine.process.pid
     instance = Instance(
         supervisor=own,
-        supervisor_started=psutil.Process(own).create_time(),
+        supervisor_started=_began(psutil.Process(own)),
         java=java,
-        java_started=psutil.Process(java).create_time(),
+        java_started=_began(psutil.Process(java)),
         temporary=str(engine.temporary),
         ready=ready,
         fingerprint=fingerprint,
@@ -184,9 +184,17 @@ def _write_instance(engine: Engine, fingerprint: str, ready: bool) -> None:
     temporary.replace(state / "instance.json")
 
 
+def _began(process: psutil.Process) -> float:
+    """Return when a process began, in seconds after the machine did.
+
+    psutil adds to this the time at which the machine began, which moves when somebody sets the clock.
+    """
+    return float(process.create_time() - psutil.boot_time())
+
+
 def _runs(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(_began(process) - started) < 0.5 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

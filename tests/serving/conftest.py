@@ -23,6 +23,13 @@ from tests.conftest import ROOT
 
 LOCKSTEP = "lockstep"
 LOCKSTEP_BATCH = 4
+# What the shell that starts the service may hold for the batch client.
+OTHER_PROGRAMS = {
+    "INBOX": "sftp://returns:confidential@storage/inbox",
+    "WEBHOOK_URL": "https://chat/confidential",
+    "AZURE_STORAGE_CONNECTION_STRING": "AccountKey=confidential",
+    "MAKEFLAGS": " -- INBOX=sftp://returns:confidential@storage/inbox",
+}
 
 
 @dataclass
@@ -146,7 +153,10 @@ def service(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     running = ServiceUnderTest(store, tmp_path_factory.mktemp("state"))
     running.environment["TS_LOAD_MODELS"] = f"{archive.name},{LOCKSTEP}.mar"
     try:
+        clients = running.environment
+        running.environment = {**clients, **OTHER_PROGRAMS}
         running.start()
+        running.environment = clients
         yield running
     finally:
         running.end()

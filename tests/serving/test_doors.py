@@ -5,7 +5,7 @@ import pytest
 import requests
 
 from tests.drawn_photos import encoded, striped
-from tests.serving.conftest import ServiceUnderTest
+from tests.serving.conftest import OTHER_PROGRAMS, ServiceUnderTest
 
 PHOTO = encoded(striped())
 MODEL = "refund_classifier"
@@ -84,10 +84,12 @@ def test_nothing_listens_beyond_this_machine(service: ServiceUnderTest) -> None:
 
 def test_workers_do_not_see_what_they_need_not(service: ServiceUnderTest) -> None:
     java = next(process for process in service.processes() if process.name() == "java")
-    assert "TORCHSERVE_TOKEN_FILE" in java.environ()
+    assert {"TORCHSERVE_TOKEN_FILE", *OTHER_PROGRAMS} <= java.environ().keys()
     for worker in service.workers():
-        assert "TORCHSERVE_TOKEN_FILE" not in worker.environ()
-        assert "SERVING_STATE" in worker.environ()
+        environment = worker.environ()
+        assert "TORCHSERVE_TOKEN_FILE" not in environment
+        assert "SERVING_STATE" in environment
+        assert not [name for name, value in environment.items() if "confidential" in value]
 
 
 @pytest.mark.parametrize("door", ["/models", "/workflows"])
