@@ -25,6 +25,7 @@ from benchmarks.side_by_side import FULL, HANDICAP, LIMIT, QUICK, Pair, Scale, l
 from serving.java import find_java
 
 _FAIREST = 1.3  # a baseline slower than this beside its own work in-process would flatter us
+_RESULTS = Path("benchmarks/results")
 _LOAD_PHOTOS = {DESK.name: 16, PHONE.name: 4}
 console = Console()
 
@@ -32,7 +33,9 @@ console = Console()
 def main(
     data: Annotated[Path | None, typer.Option(help="Folder with parquet files to enlarge; default: samples/.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only show that it runs: the figures mean nothing.")] = False,
-    output: Annotated[Path, typer.Option(help="Folder for bench.json and the plot.")] = Path("benchmarks/results"),
+    output: Annotated[
+        Path | None, typer.Option(help=f"Folder for bench.json and the plot; default: {_RESULTS}, none if --quick.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Ours and the baseline in turn, so often.")] = None,
     client_photos: Annotated[
         int | None, typer.Option(min=100, help="Photos of the run that shows the batch client's memory.")
@@ -58,6 +61,9 @@ def main(
         raise SystemExit(
             f"benchmarks: the baseline is handicapped: {handicap:.2f} times its own work in-process, bound {_FAIREST}"
         )
+    if output is None and quick:
+        return
+    output = output or _RESULTS
     output.mkdir(parents=True, exist_ok=True)
     write_json(list(figures.values()), output / "bench.json")
     _draw(figures, scale, output / "load.png")
