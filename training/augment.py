@@ -43,6 +43,8 @@ def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
     """
     chosen = _some(0.4, len(x), generator)
     n, (height, width) = len(chosen), x.shape[-2:]
+    if n == 0:
+        return x
     item = _farther(x[chosen], generator)
     white = _white(item)
     ground = torch.zeros_like(white)
@@ -54,8 +56,9 @@ def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
     reach = width // 12
     near = F.avg_pool2d(1 - ground, 2 * reach + 1, stride=1, padding=reach)
     shade = near * _uniform(0, 0.7, n, generator).view(n, 1, 1, 1)
-    real = _uniform(0, 1, n, generator).view(n, 1, 1, 1) < 0.7
-    picture = torch.where(real, _corners(x, n, generator), _painted(n, height, width, generator)) * (1 - shade)
+    corners, usable = _corners(x, n, generator)
+    real = usable & (_uniform(0, 1, n, generator).view(n, 1, 1, 1) < 0.7)
+    picture = torch.where(real, corners, _painted(n, height, width, generator)) * (1 - shade)
     laid = torch.where(_edge(white) > 0.5, torch.lerp(item, picture.clamp(0, 1), ground), x[chosen])
     return x.index_copy(0, chosen, laid)
 
@@ -108,20 +111,22 @@ def _farther(x: Tensor, generator: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _corners(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _corners(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return grounds made of a corner each of the photos with the least white edges: floors, beds and walls.
 
-    The corner is continued as its own mirror image.
+    The corner is continued as its own mirror image. With each, whether its photo has no white edge itself.
     """
-    source = x[_edge(_white(x)).flatten().argsort()[:count]]
-    source = source[torch.randperm(count, generator=generator, device=x.device)]
+    edge = _edge(_white(x))
+    chosen = edge.flatten().argsort()[:count][torch.randperm(count, generator=generator, device=x.device)]
+    source = x[chosen]
     for axis in (2, 3):
         mirrored = _uniform(0, 1, count, generator).view(count, 1, 1, 1) < 0.5
         source = torch.where(mirrored, source.flip(axis), source)
     corner = source[..., : x.shape[-2] // 4, : x.shape[-1] // 4]
     matrix = torch.eye(2, 3, device=x.device) * _uniform(1, 3, count, generator).view(count, 1, 1)
     grid = F.affine_grid(matrix, [count, 3, *x.shape[-2:]], align_corners=False)
-    return F.grid_sample(corner, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    ground = F.grid_sample(corner, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return ground, edge[chosen] < 0.5
 
 
 def _painted(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:

@@ -170,7 +170,7 @@ class Training(Generic[N]):
         self.network.train()
         generator = torch.Generator(self.device).manual_seed(self.settings.seed * 10_007 + epoch)
         total = torch.zeros((), device=self.device)  # read once, at the end: reading it makes an accelerator wait
-        batches = _draw(self.data, self.settings, generator)
+        batches = draw(self.data, self.settings, generator)
         for index in track(batches, f"epoch {epoch + 1} of {self.settings.epochs}", total=self.steps):
             loss = self._loss(index, generator)
             self.optimizer.zero_grad(set_to_none=True)
@@ -251,8 +251,14 @@ def _resized(views: Tensor, side: int) -> Tensor:
     return F.interpolate(views, size=(side, side), mode="bilinear", antialias=True)
 
 
-def _draw(training: Dataset, settings: TrainingSettings, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the row indices of each batch: phone photos, and of either kind rare categories, more often than they occur."""
+def draw(training: Dataset, settings: TrainingSettings, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the row indices of each batch: phone photos more often than they occur, and of either rare categories.
+
+    Args:
+        training: what to draw from.
+        settings: how many, and how much more often.
+        generator: on the rows' device.
+    """
     first = training.accepts.int().argmax(dim=1)
     wild = torch.tensor([row.domain == "wild" for row in training.rows], device=first.device)
     kind = first + wild * training.accepts.shape[1]

@@ -19,7 +19,7 @@ from training.augment import augment, laid_down, mixed
 from training.batch_statistics import settle
 from training.calibration import calibrate
 from training.initial_weights import start_from
-from training.loop import TeacherOf, Training, TrainingSettings, predict
+from training.loop import TeacherOf, Training, TrainingSettings, draw, predict
 from training.loss import distillation_loss, set_valued_loss
 from training.metrics import calibration_error_by_chance, expected_calibration_error, top1_right, wilson_interval
 from training.normalisation import MEAN, STD, normalise
@@ -143,6 +143,14 @@ class TestAugment:
         assert 0 < len(changed) <= 8, "of twenty, eight are drawn, phone photos among them"
         torch.testing.assert_close(laid[changed, :, 20:28, 20:28], torch.full((len(changed), 3, 8, 8), 0.1))
         assert bool((laid[changed, :, :4, :4].mean(dim=(1, 2, 3)) < 0.93).all())
+
+    def test_studio_photos_are_laid_on_coloured_ground_where_there_are_no_phone_photos(self) -> None:
+        studio = torch.ones(20, 3, 48, 48)
+        studio[:, :, 12:36, 12:36] = 0.1
+        laid = laid_down(studio, torch.Generator().manual_seed(3))
+        corners = laid[:, :, :4, :4].mean(dim=(1, 2, 3))
+        assert (corners < 0.93).sum() == 8
+        assert torch.equal(laid_down(studio[:1], torch.Generator().manual_seed(3)), studio[:1])
 
     def test_mixed_photos_show_their_neighbours(self) -> None:
         x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
@@ -300,6 +308,26 @@ def two_colours() -> list[rows.Row]:
         for name, colour in colours.items()
         for i in range(16)
     ]
+
+
+@pytest.mark.parametrize("domains", [("catalog", "wild"), ("catalog",), ("wild",)])
+def test_phone_photos_and_rare_categories_are_drawn_more_often(domains: tuple[str, ...]) -> None:
+    counts = {"Socks": 90, "Belts": 10}
+    photo = encoded(Image.new("RGB", (20, 20)))
+    found = [
+        rows.Row(domain, f"{domain}{name}{i}", name, (name,), "train", photo)
+        for domain in domains
+        for name, count in counts.items()
+        for i in range(count)
+    ]
+    settings = TrainingSettings(1, 40_000, 40_000, 20, 0.05, 5e-4, 0.5, wild_weight=4.0, seed=1)
+    (drawn,) = draw(dataset.load(found, 20), settings, torch.Generator().manual_seed(1))
+    times = torch.bincount(drawn, minlength=len(found)) / 40_000
+    for place, domain in enumerate(domains):
+        share = 1.0 if len(domains) == 1 else {"catalog": 1 / 5, "wild": 4 / 5}[domain]
+        own = times[place * 100 : (place + 1) * 100]
+        assert float(own.sum()) == pytest.approx(share, abs=0.02)
+        assert float(own[90:].sum() / own[:90].sum()) == pytest.approx(1 / 3, abs=0.03), "as the root of their numbers"
 
 
 def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
