@@ -39,7 +39,9 @@ class BatchSettings(BaseSettings):
         description="set by Kubernetes: the INDEX where `BATCH_SHARD` is `/COUNT`",
     )
     processed: Processed = Field(
-        default=Processed.KEEP, description="what becomes of a classified photo's file: `keep`, `move`, `delete`"
+        default=Processed.KEEP,
+        description="what becomes of a classified photo's file: `keep`, `move`, `delete`; "
+        "one that a person must see and the desk cannot show stays",
     )
     processed_dir: Path = Field(default=Path("data/processed"), description="where `move` puts it")
     quarantine_dir: Path = Field(
