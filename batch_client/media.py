@@ -136,16 +136,21 @@ def decode(photo: bytes, longest_side: int) -> Image.Image | None:
             image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
             with _one_large_photo if width * height > _LARGE else contextlib.nullcontext():
                 image.load()
-                small = _within(_reduced(image, longest_side), longest_side)
+                small = _within(image if _is_scalable(image) else _converted(image, longest_side), longest_side)
             return _to_srgb(_upright(small), image.info.get("icc_profile"))
     except Exception:  # hostile bytes make decoders raise nearly anything, MemoryError included
         return None
 
 
-def _reduced(image: Image.Image, longest_side: int) -> Image.Image:
-    """Return a picture in mode L, RGB or CMYK, averaged down to no less than twice a longest side.
+def _is_scalable(image: Image.Image) -> bool:
+    """Tell whether a picture scales without artefacts as it is."""
+    return image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data
 
-    Strip by strip, for what has to be converted first would take as much again as the picture itself, or twice as much.
+
+def _converted(image: Image.Image, longest_side: int) -> Image.Image:
+    """Return a picture in mode L or RGB, averaged down to no less than twice a longest side.
+
+    Strip by strip, for the whole picture converted would take as much memory again, or twice as much.
     """
     width, height = image.size
     factor = max(1, max(width, height) // (2 * longest_side))
@@ -170,7 +175,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_scalable(image: Image.Image) -> Image.Image:
-    """Convert to L, RGB or CMYK of 8 bits, alpha over white: modes that scale without artefacts.
+    """Convert to L or RGB of 8 bits, alpha over white.
 
     Raises:
         ValueError: pixels of 32 bits have no defined brightness; the service refuses them, too.
@@ -183,9 +188,7 @@ def _to_scalable(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), rgba).convert("RGB")
-    if image.mode == "1":
-        return image.convert("L")
-    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _within(image: Image.Image, longest_side: int) -> Image.Image:
