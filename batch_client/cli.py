@@ -15,7 +15,7 @@ from batch_client import logs, results_commands
 from batch_client.answers import Trouble
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.disposal import Processed
-from batch_client.execution import run_once
+from batch_client.execution import run_once, stored_as
 from batch_client.exit_codes import ExitCode
 from batch_client.run import Resend
 from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
@@ -87,7 +87,8 @@ def schedule(
 
     def last_started() -> datetime | None:
         with open_results(settings) as database, database.reading() as connection:
-            started = runs.last_started(connection)
+            name, shard = stored_as(settings, source or settings.inbox, source_name)
+            started = runs.last_started(connection, name, shard, ExitCode.INTERRUPTED)
         return datetime.fromisoformat(started) if started else None
 
     with open_results(settings):  # a wrong setting is told now, not at 2 AM

@@ -64,8 +64,17 @@ class Disposal:
 
 
 def _inside(folder: Path, filename: str) -> Path:
-    """Return the place of a file below a folder; a key like ``//b.jpg`` of an object store would lead outside."""
-    return folder.joinpath(*(part or "%" for part in filename.split("/")))
+    """Return the place of a file below a folder.
+
+    A key like ``//b.jpg`` of an object store would lead outside; and where yesterday's ``R-1`` was a photo, today's may
+    be a folder.
+    """
+    *parents, name = (part or "%" for part in filename.split("/"))
+    for part in parents:
+        folder = folder / part
+        if folder.is_file():
+            folder = folder.with_name(f"{part}.folder")
+    return folder / name
 
 
 def _still_holds(file: SourceFile, sha256: str) -> bool:

@@ -66,6 +66,16 @@ def run_once(
         return _run_over(settings, database, opened, name, resend, console, stopped)
 
 
+def stored_as(settings: BatchSettings, source: str, name: str) -> tuple[str, str]:
+    """Return the name and the share under which :func:`run_once` records a run over a source.
+
+    Raises:
+        UsageError: source or share are wrong.
+    """
+    with closing(open_source(source)) as opened:
+        return name or opened.name, str(_shard(settings))
+
+
 def _run_over(
     settings: BatchSettings,
     database: Database,

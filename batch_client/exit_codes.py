@@ -8,7 +8,7 @@ class ExitCode(IntEnum):
 
     OK = 0  # every photo found is classified or known, or still being written
     BUG = 1
-    USAGE = 2  # wrong command or settings
+    USAGE = 2  # wrong command or settings, source or manifest
     SERVICE_AWAY = 3
     PHOTOS_FAILED = 4  # finished, some photos newly failed
     RESULTS = 5  # results or disk

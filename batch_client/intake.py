@@ -90,7 +90,7 @@ class Folder:
     def open_manifest(self, name: str) -> TextIO | None:
         """Open a CSV file in the root."""
         path = self._path / name
-        return path.open(newline="", encoding="utf-8-sig") if path.is_file() else None
+        return path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") if path.is_file() else None
 
     def contains(self, path: Path) -> bool:
         """Tell whether a path lies inside."""

@@ -109,7 +109,7 @@ class PhotoWork:
         """Keep a copy of a stored photo that a person will look at, unless there is one.
 
         Returns:
-            False where none can be made of it: then its file is all that there is to look at.
+            False where none can be made of it now: then its file is all that there is to look at.
 
         Raises:
             ResultsError: the disk refuses.
@@ -118,8 +118,13 @@ class PhotoWork:
             return True
         try:
             data = photo.file.read_bytes()
-        except OSError:
-            return True  # it is gone; its answer is stored all the same, and where it is back, the next run keeps it
+        except FileNotFoundError:
+            return True  # its answer is stored all the same, and where it is back, the next run keeps it
+        except OSError as error:
+            if isinstance(error, SourceLost):
+                self.sender.stop(StopReason.SOURCE_LOST)
+            log.warning("%s: the desk gets no picture, for it cannot be read again: %s", photo.file.filename, error)
+            return False
         return hashlib.sha256(data).hexdigest() != photo.key.sha256 or self._write_picture(photo, data)
 
     def _send(self, photo: Photo, alone: bool) -> Result:

@@ -79,7 +79,7 @@ class RemoteFolder:
             content = self.file(name).read_bytes()
         except FileNotFoundError:
             return None
-        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def contains(self, path: Path) -> bool:
         """Nothing of this machine lies there."""

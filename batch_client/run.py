@@ -1,6 +1,7 @@
 """One run: every photo of a source gets an answer, a reason, or a place among those left."""
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,7 +13,7 @@ from typing import Any
 from batch_client.disposal import Disposal
 from batch_client.exit_codes import ExitCode
 from batch_client.intake import settle
-from batch_client.manifest import Manifest, read_manifest
+from batch_client.manifest import Manifest, ManifestUnusable, read_manifest
 from batch_client.photo_work import DECODERS, Photo, PhotoWork, Result, is_for_a_person
 from batch_client.sending import ServiceAway, Stopped, StopReason, Suspect
 from batch_client.service import ServedModel
@@ -31,7 +32,11 @@ _EXIT_CODES = {
     StopReason.INTERRUPTED: ExitCode.INTERRUPTED,
     StopReason.TIME_LIMIT: ExitCode.TIME_LIMIT,
     StopReason.SOURCE_LOST: ExitCode.USAGE,
+    StopReason.MANIFEST: ExitCode.USAGE,
 }
+
+
+log = logging.getLogger("batch_client")
 
 
 class Resend(Enum):
@@ -67,7 +72,7 @@ class Outcome:
         run: its id in the results.
         counts: where the photos went.
         exit_code: of the program.
-        message: why it stopped early, if it did.
+        message: why it stopped early, or what is left to be mended; None if neither.
         seconds: how long it took.
         sent: photos that came to an outcome in this run.
         manifest_problems: lines of the manifest that could not be used.
@@ -109,13 +114,13 @@ def run_source(database: Database, work: PhotoWork, source: Source, options: Run
         run = runs.start_run(connection, name, str(options.shard))
     state = _Run(database, work, run, name, options, progress)
     try:
-        exit_code, message = state.through(files, source)
+        reason, exit_code, message = state.through(files, source)
     except ResultsError as error:
         with suppress(ResultsError), database.writing() as connection:  # it may still take these few bytes
             runs.finish_run(connection, run, "stopped", ExitCode.RESULTS, state.counts, str(error))
         raise
     with database.writing() as connection:
-        runs.finish_run(connection, run, "stopped" if message else "finished", exit_code, state.counts, message)
+        runs.finish_run(connection, run, "stopped" if reason else "finished", exit_code, state.counts, message)
     seconds = time.monotonic() - started
     return Outcome(run, state.counts, exit_code, message, seconds, state.sent, state.manifest.problems)
 
@@ -139,11 +144,13 @@ class _Run:
         self.sent = 0
         self._in_flight: dict[Future[Result], Photo] = {}
         self._for_a_person: list[tuple[Photo, Classified | Known]] = []  # stored; without their pictures as yet
-        self._away: ServiceAway | None = None
+        self._why: ServiceAway | ManifestUnusable | None = None
+        self._not_put_away = 0  # files of stored photos that the disk refused to move, copy or delete
+        self._first_not_put_away = ""
         self._cut_short = False  # a photo was left, or a picture, because the run is to end
 
-    def through(self, files: Iterator[SourceFile], source: Source) -> tuple[ExitCode, str | None]:
-        """Work through the files; return the exit code and why it stopped early, None if it did not."""
+    def through(self, files: Iterator[SourceFile], source: Source) -> tuple[StopReason | None, ExitCode, str | None]:
+        """Work through the files; return why it stopped early, None if it did not, exit code and message."""
         with ThreadPoolExecutor(source.readers) as readers, ThreadPoolExecutor(MOST_IN_FLIGHT) as senders:
             try:
                 self._work_through(files, source, readers, senders)
@@ -154,8 +161,10 @@ class _Run:
         rest = sum(1 for _ in files)
         self.counts = self.counts.plus(left=rest)
         if reason is not None and (rest or self._cut_short):  # else it came when every photo had had its turn
-            return _EXIT_CODES[reason], str(self._away or reason.value)
-        return (ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK), None
+            return reason, _EXIT_CODES[reason], str(self._why or reason.value)
+        if self._not_put_away:
+            return None, ExitCode.RESULTS, f"{self._not_put_away} not put away: {self._first_not_put_away}"
+        return None, (ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK), None
 
     def _work_through(
         self, files: Iterator[SourceFile], source: Source, readers: ThreadPoolExecutor, senders: ThreadPoolExecutor
@@ -171,7 +180,10 @@ class _Run:
                 self._collect(most_in_flight=_GROUP)
             self._collect(most_in_flight=0)
         except ServiceAway as error:
-            self._away, self._cut_short = error, True
+            self._why, self._cut_short = error, True
+        except ManifestUnusable as error:
+            self._why, self._cut_short = error, True
+            self.sender.stop(StopReason.MANIFEST)
         except Stopped:
             self._cut_short = True  # before the first photo
         except SourceLost:  # without its manifest a photo would get a record of another return
@@ -252,7 +264,7 @@ class _Run:
         failed = sum(isinstance(outcome, Failed) for _, outcome in outcomes)
         for _, result in results:
             if isinstance(result, ServiceAway):
-                self._away = self._away or result
+                self._why = self._why or result
             self._cut_short |= isinstance(result, ServiceAway | Stopped)
         left = len(results) - len(outcomes)
         counts = self.counts.plus(classified=len(outcomes) - failed, failed=failed, left=left)
@@ -289,13 +301,13 @@ class _Run:
         self._for_a_person = []
 
     def _keep_picture(self, photo: Photo) -> bool:
-        if self.sender.stop_reason is StopReason.INTERRUPTED:
-            self._cut_short = True
-            return False
-        return self.work.keep_picture(photo)
+        over = (StopReason.INTERRUPTED, StopReason.SOURCE_LOST)
+        kept = self.sender.stop_reason not in over and self.work.keep_picture(photo)
+        self._cut_short |= not kept and self.sender.stop_reason in over
+        return kept
 
     def _dispose(self, photo: Photo, outcome: Classified | Failed | Known) -> None:
-        """Move, copy or delete the file of a stored outcome."""
+        """Move, copy or delete the file of a stored outcome; one that the disk refuses keeps no other back."""
         if self.sender.stop_reason is StopReason.SOURCE_LOST:
             return
         try:
@@ -307,4 +319,7 @@ class _Run:
         except SourceLost:
             self.sender.stop(StopReason.SOURCE_LOST)  # its outcome is stored; the next run puts the file away
         except OSError as error:
-            raise ResultsError(f"{photo.file.filename} cannot be put away: {error.strerror or error}") from error
+            sentence = f"{photo.file.filename} cannot be put away: {error.strerror or error}"
+            log.error("run %d: %s", self.run, sentence, extra={"fields": {"run": self.run}})
+            self._not_put_away += 1
+            self._first_not_put_away = self._first_not_put_away or sentence

@@ -188,7 +188,8 @@ def run_forever(
     Args:
         schedule: when.
         run_once: one run; it reacts to signals itself.
-        last_started: says, once at the beginning, when the newest run started; None if there was none.
+        last_started: says, once at the beginning, when the newest run started that was not interrupted; None if there
+            was none.
         stopped: ends the waiting; a run that goes on is waited for.
     """
     since, last = datetime.now(UTC), last_started()

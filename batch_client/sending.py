@@ -25,6 +25,7 @@ class StopReason(Enum):
     INTERRUPTED = "interrupted"
     TIME_LIMIT = "the time limit is reached"
     SOURCE_LOST = "the source can no longer be reached"
+    MANIFEST = "the manifest cannot be used"
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Source(Protocol):
         """
 
     def open_manifest(self, name: str) -> TextIO | None:
-        """Open a CSV file in the root; None where there is none.
+        """Open a CSV file in the root, bytes that are no UTF-8 as surrogates; None where there is none.
 
         Raises:
             OSError: it cannot be read.

@@ -46,15 +46,17 @@ def print_summary(console: Console, database: Database, outcome: Outcome, report
     rate = f", {outcome.sent / outcome.seconds:.0f} photos per second" if outcome.sent else ", nothing to send"
     console.print(f"{outcome.seconds:.1f} s{rate}; results in {escape(database.name)}")
     if outcome.message:
-        console.print(f"[bold red]stopped early:[/] {escape(outcome.message)}")
+        what = "stopped early" if report["status"] == "stopped" else "to be mended"
+        console.print(f"[bold red]{what}:[/] {escape(outcome.message)}")
     console.print(f"exit code {outcome.exit_code:d} ({_MEANING[outcome.exit_code]})")
 
 
 _MEANING = {
     0: "every photo is classified or known, or still being written",
-    2: "the source is away; the photos left are taken up by the next run",
+    2: "source or manifest cannot be used; the photos left are taken up by the next run",
     3: "the service is away; the photos left are taken up by the next run",
     4: "finished, some photos newly failed",
+    5: "finished, but files of stored photos could not be put away",
     6: "the time limit; the photos left are taken up by the next run",
     130: "interrupted; what was answered is stored, the rest is taken up by the next run",
 }

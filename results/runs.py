@@ -88,9 +88,17 @@ def has_found_any(connection: Connection, source: str) -> bool:
     return connection.execute(found).first() is not None
 
 
-def last_started(connection: Connection) -> str | None:
-    """Return when the newest run started; None if there was none."""
-    return connection.execute(select(func.max(runs.c.started_at))).scalar()
+def last_started(connection: Connection, source: str, shard: str, interrupted: int) -> str | None:
+    """Return when the newest run over a source started that was not interrupted; None if there was none.
+
+    Args:
+        connection: for reading.
+        source: its name.
+        shard: the share of it; a run over the whole counts as well.
+        interrupted: exit code of a run that was told to end; one that was killed has none.
+    """
+    done = and_(runs.c.source == source, runs.c.shard.in_(("", shard)), runs.c.exit_code != interrupted)
+    return connection.execute(select(func.max(runs.c.started_at)).where(done)).scalar()
 
 
 def list_runs(connection: Connection, limit: int | None) -> list[dict[str, Any]]:

@@ -206,6 +206,12 @@ class TestHtml:
         assert "Stopped early: no connection 1,200 photos were left; the next run takes them up." in words
         assert "1,201 found" in words
 
+    def test_a_finished_run_that_leaves_something_to_be_mended(self, small: Database, tmp_path: Path) -> None:
+        run = store(small, answer("a.jpg", "aa"), message="1 not put away: a.jpg cannot be put away: No space left")
+        assert (
+            "Finished. 1 not put away: a.jpg cannot be put away: No space left." in page_of(small, run, tmp_path).words
+        )
+
     def test_runs_without_an_end_of_their_own(self, small: Database, tmp_path: Path) -> None:
         """A killed run is closed by the next, perhaps a day later: that is no duration."""
         with small.writing() as connection:

@@ -1,5 +1,7 @@
 """What a run does besides classifying: manifest, shards, files put away, limits, notices, logs."""
 
+import errno
+import itertools
 import json
 import os
 import subprocess
@@ -52,22 +54,42 @@ class TestManifest:
             ("b.jpg,R-2", "line 3: 3 cells expected, 2 found"),
             (",R-2,Socks", "line 3: the file name is empty"),
             ("a.jpg,R-2,Socks", "line 3: 'a.jpg' stands there twice"),
-            ('"b.jpg,R-2,Socks\n"y.jpg",R-3,', "line 3: "),
+            ('"b.jpg,R-2,Socks\n"y.jpg",R-3,', "line 3: it is no CSV"),
+            ('"b.jpg,R-2,' + "Socks" * 50_000, "line 3: it is no CSV"),
+            ("stra\udcdfe.jpg,R-2,Socks", "line 3: it holds a zero or bytes that are no UTF-8"),
+            ("b.jpg,R\0-2,Socks", "line 3: it holds a zero"),
+            (f"b.jpg,{'R' * 201},Socks", "line 3: return_id has 201 characters, the limit is 200"),
         ],
     )
     def test_a_bad_line_is_named_and_the_others_are_used(self, tmp_path: Path, line: str, words: str) -> None:
         (tmp_path / "manifest.csv").write_text(
-            f"filename,return_id,expected_category\na.jpg,R-1,Socks\n{line}\nz.jpg,R-9,Belts\n"
+            f"filename,return_id,expected_category\na.jpg,R-1,Socks\n{line}\nz.jpg,R-9,Belts\n",
+            errors="surrogateescape",
         )
         manifest = read_manifest(Folder(tmp_path), CLASSES)
         assert len(manifest.problems) == 1
         assert words in manifest.problems[0]
         assert manifest.entry("z.jpg").return_id == "R-9"
 
-    @pytest.mark.parametrize("content", [b"", b"photo;return\n", b"filename,size\n", b"filename\n\xff\xfe.jpg\n"])
-    def test_an_unusable_file_is_a_problem_not_a_crash(self, tmp_path: Path, content: bytes) -> None:
-        (tmp_path / "manifest.csv").write_bytes(content)
-        assert len(read_manifest(Folder(tmp_path), CLASSES).problems) == 1
+    @pytest.mark.parametrize(
+        "content", [b"", b"photo;return\n", b"filename,size\n", "filename\na.jpg\n".encode("utf-16")]
+    )
+    def test_with_an_unusable_file_the_photos_wait(self, desk: Desk, content: bytes) -> None:
+        """Without their returns they would be other records, doubled once the manifest is mended."""
+        desk.add("a.jpg", "b.jpg")
+        (desk.inbox / "manifest.csv").write_bytes(content)
+        code, output = desk.run()
+        assert code == ExitCode.USAGE
+        assert "manifest.csv line 1: the header must be filename,return_id,expected_category" in " ".join(
+            output.split()
+        )
+        assert desk.rows('SELECT status, found, "left" FROM runs') == [("stopped", 2, 2)]
+        (desk.inbox / "manifest.csv").write_text("filename,return_id\na.jpg,R-1\n")
+        assert desk.run()[0] == ExitCode.OK
+        assert desk.rows("SELECT filename, return_id FROM predictions ORDER BY 1") == [
+            ("a.jpg", "R-1"),
+            ("b.jpg", None),
+        ]
 
     def test_is_stored_and_a_mismatch_is_flagged(self, desk: Desk) -> None:
         desk.add("right.jpg", "wrong.jpg", "unsaid.jpg")
@@ -155,6 +177,31 @@ class TestFiles:
         desk.run("run", "--processed", "move")
         assert len(list((tmp_path / "processed").glob("a*.jpg"))) == 2
 
+    def test_a_folder_may_have_the_name_of_an_earlier_photo(self, desk: Desk, tmp_path: Path) -> None:
+        (tmp_path / "processed").mkdir()
+        (tmp_path / "processed" / "R-1").write_bytes(b"a photo without an ending")
+        desk.add("R-1/front.jpg")
+        assert desk.run("run", "--processed", "move")[0] == ExitCode.OK
+        assert (tmp_path / "processed" / "R-1.folder" / "front.jpg").exists()
+
+    def test_a_file_that_cannot_be_put_away_keeps_no_other_back(self, desk: Desk, tmp_path: Path) -> None:
+        (tmp_path / "processed").mkdir()
+        for name in ("R-1", "R-1.folder"):
+            (tmp_path / "processed" / name).touch()
+        desk.add("R-1/front.jpg", "a.jpg")
+        for night in range(2):
+            desk.add(f"z{night}.jpg")
+            assert desk.run("run", "--processed", "move")[0] == ExitCode.RESULTS
+            assert (desk.inbox / "R-1" / "front.jpg").exists()
+            assert (tmp_path / "processed" / f"z{night}.jpg").exists()
+        assert (tmp_path / "processed" / "a.jpg").exists()
+        assert desk.rows("SELECT status, classified, known FROM runs ORDER BY id") == [
+            ("finished", 3, 0),
+            ("finished", 1, 1),
+        ]
+        message = desk.rows("SELECT message FROM runs")[0][0]
+        assert message.startswith("1 not put away: R-1/front.jpg cannot be put away: ")
+
     def test_deleted(self, desk: Desk) -> None:
         desk.add("a.jpg")
         desk.run("run", "--processed", "delete")
@@ -200,7 +247,7 @@ class TestFiles:
         (tmp_path / "quarantine").write_text("a file where the folder should be")
         code, _ = desk.run()
         assert code == ExitCode.RESULTS
-        assert desk.newest_run()["status"] == "stopped"
+        assert desk.newest_run()["status"] == "finished"
         (tmp_path / "quarantine").unlink()
         assert desk.run()[0] == ExitCode.OK
         assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 2
@@ -262,6 +309,25 @@ class TestPictures:
         log = (Path(desk.environment["LOG_DIR"]) / "batch.log").read_text()
         assert log.count("shown by nothing but itself.jpg: the desk gets no picture") == 2
         assert len(desk.stub.photos) == 1
+
+    def test_a_file_that_is_read_badly_the_second_time_stays(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        (desk.inbox / "doubtful.jpg").write_bytes(encoded(striped()))
+        status, value = prediction()
+        desk.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
+        times_read = itertools.count(1)
+        read = FoundFile.read_bytes
+
+        def read_badly(file: FoundFile) -> bytes:
+            if next(times_read) == 2:
+                raise OSError(errno.EIO, "Input/output error")
+            return read(file)
+
+        monkeypatch.setattr(FoundFile, "read_bytes", read_badly)
+        desk.run("run", "--processed", "delete")
+        assert (desk.inbox / "doubtful.jpg").exists()
+        desk.run("run", "--processed", "delete")
+        assert not (desk.inbox / "doubtful.jpg").exists()
+        assert len(list(Path(desk.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 1
 
 
 class TestLimits:
