@@ -16,6 +16,7 @@ from web.settings import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)  # from the least to the most that one may do
 SHORTEST_PASSWORD = 10
+_CHECKS_AT_ONCE = 2  # Argon2 takes 64 MiB and four threads for each; the rest wait their turn
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LINE = re.compile(rf"({_NAME.pattern}):({'|'.join(ROLES)}):(\$argon2id\$\S+)")
 
@@ -51,6 +52,7 @@ class Accounts:
         self.path = folder / "accounts"
         self.first_password_path = folder / "admin-password"
         self._hasher = PasswordHasher()
+        self._checks = threading.BoundedSemaphore(_CHECKS_AT_ONCE)
         self._lock = threading.Lock()
         self._seen: tuple[int, int] | None = None
         self._accounts: dict[str, Account] = {}
@@ -79,7 +81,8 @@ class Accounts:
         """Return the account that name and password open; None if they open none."""
         account = self.all().get(name)
         try:
-            self._hasher.verify(account.password_hash if account else self._nobody, password)
+            with self._checks:
+                self._hasher.verify(account.password_hash if account else self._nobody, password)
         except VerificationError:
             return None
         return account

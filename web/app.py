@@ -10,6 +10,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from results.database import Database
 from web import desk, figures_page, login, photo_page, pictures, predict, reference, run_pages, search_page
 from web.accounts import Accounts
+from web.body_limit import BodyLimit
 from web.categories import Categories
 from web.error_answers import install_handlers
 from web.identity import SESSION_SECONDS, Gate, session_key
@@ -65,6 +66,7 @@ def create_app(settings: WebSettings) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(
         SessionMiddleware,
         secret_key=session_key(settings.web_dir),

@@ -106,7 +106,7 @@ def grid_page(
     return render(request, "grid.html", context)
 
 
-@router.post("/desk/claim", dependencies=_CHANGES, responses=errors(401, 403, 422, 503), summary="Take photos")
+@router.post("/desk/claim", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Take photos")
 def claim(request: Request, person: Reviewer, body: Claim) -> dict[str, Any]:
     """Give a tab its next photos; they and those it holds are kept from all others for `WEB_CLAIM_S` seconds."""
     with _database(request).writing() as connection:
@@ -125,7 +125,9 @@ def claim(request: Request, person: Reviewer, body: Claim) -> dict[str, Any]:
     return {"photos": photos, "lost": claimed.lost, "waiting": waiting}
 
 
-@router.post("/desk/release", dependencies=_CHANGES, responses=errors(401, 403, 422, 503), summary="Give photos back")
+@router.post(
+    "/desk/release", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Give photos back"
+)
 def release(request: Request, person: Reviewer, body: Release) -> dict[str, bool]:
     """Give back what a tab has claimed."""
     with _database(request).writing() as connection:
@@ -136,7 +138,7 @@ def release(request: Request, person: Reviewer, body: Release) -> dict[str, bool
 @router.post(
     "/photos/{photo_id}/verdict",
     dependencies=_CHANGES,
-    responses=errors(401, 403, 404, 409, 422, 503),
+    responses=errors(401, 403, 404, 409, 413, 422, 503),
     summary="Decide about a photo",
 )
 def decide(request: Request, person: Reviewer, photo_id: PhotoId, body: Decision) -> dict[str, Any]:
@@ -158,7 +160,9 @@ def decide(request: Request, person: Reviewer, photo_id: PhotoId, body: Decision
     return {"review_id": review_id, "waiting": waiting}
 
 
-@router.post("/desk/accept", dependencies=_CHANGES, responses=errors(401, 403, 422, 503), summary="Accept many photos")
+@router.post(
+    "/desk/accept", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
+)
 def accept(request: Request, person: Reviewer, body: Acceptance) -> dict[str, Any]:
     """Store that the model was right about all of some photos; of those that somebody decided before, nothing."""
     stored, refused = [], []

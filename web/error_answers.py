@@ -32,6 +32,8 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http_error(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, WebError):  # raised while a body was read, of which FastAPI makes a 400
+            return on_web_error(request, error.__cause__)
         code = _CODES.get(error.status_code, "http_error")
         body = {"error": {"code": code, "message": f"{request.method} {request.url.path}: {error.detail}"}}
         return _answer(request, error.status_code, body, dict(error.headers or {}))

@@ -60,13 +60,27 @@ class Gate:
         """Return who is asking; None if we do not know."""
         if self._header:
             name = request.headers.get(self._header, "").strip()
-            if name and request.client is not None and _plain(request.client.host) in self._proxies:
+            if name and _peer(request) in self._proxies:
                 account = self.accounts.all().get(name)
                 return Person(name[:64], account.role if account else self._proxy_role, can_log_out=False)
         account = self.accounts.all().get(request.session.get("name", ""))
         if account is not None and hmac.compare_digest(request.session.get("account", ""), account.fingerprint):
             return Person(account.name, account.role, can_log_out=True)
         return Person(LOCAL_NAME, "admin", can_log_out=False) if self.is_open else None
+
+    def client_address(self, request: Request) -> str:
+        """Return where a request comes from; behind the proxy, what that says in ``X-Forwarded-For``.
+
+        Only the last entry is the proxy's own: those before it are whatever the client sent.
+        """
+        peer = _peer(request)
+        if peer not in self._proxies:
+            return peer
+        last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+        try:
+            return _plain(str(ipaddress.ip_address(last)))
+        except ValueError:
+            return peer
 
 
 def log_in(request: Request, account: Account) -> None:
@@ -118,6 +132,11 @@ def session_key(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         write_private(path, secrets.token_urlsafe(48), 0o600)
         return path.read_text(encoding="utf-8").strip()
+
+
+def _peer(request: Request) -> str:
+    """Return the address at the other end of the connection."""
+    return _plain(request.client.host) if request.client else ""
 
 
 def _plain(address: str) -> str:

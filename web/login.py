@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from web.accounts import Accounts
 from web.errors import WebError
 from web.identity import Gate, check_csrf, log_in
 from web.login_attempts import LoginAttempts
@@ -35,13 +34,13 @@ def login(
     """Check name and password, slowly for who guesses."""
     check_csrf(request, csrf)
     attempts: LoginAttempts = request.app.state.login_attempts
-    accounts: Accounts = request.app.state.gate.accounts
-    address = request.client.host if request.client else ""
+    gate: Gate = request.app.state.gate
+    address = gate.client_address(request)
     wait = attempts.begin(name, address)
     if wait:
         message = f"Too many attempts. Try again in {wait} seconds."
         raise WebError(429, "too_many_logins", message, {"Retry-After": str(wait)})
-    account = accounts.check(name, password)
+    account = gate.accounts.check(name, password)
     if account is None:
         problem = "Name and password do not belong together."
         return render(request, "login.html", {"next": _own_path(next), "problem": problem, "name": name}, 401)

@@ -26,22 +26,33 @@ class LoginAttempts:
                 for key, _ in _keys(name, address):
                     self._attempts[key].append(now)
             if len(self._attempts) > _MOST_KEYS:
-                for key in [key for key, times in self._attempts.items() if now - times[-1] > _WINDOW_SECONDS]:
+                for key in [key for key, times in self._attempts.items() if _is_stale(times, now)]:
                     del self._attempts[key]
         return wait
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget the attempts of a name: its owner is in."""
+        """Forget the attempts of a name, whose owner is in, and the last one of the address: it was no guess."""
+        (of_name, _), (of_address, _) = _keys(name, address)
         with self._lock:
-            self._attempts.pop(_keys(name, address)[0][0], None)
+            self._attempts.pop(of_name, None)
+            if times := self._attempts.get(of_address):
+                times.pop()
 
     def _wait(self, key: tuple[str, str], most: int, now: float) -> int:
         times = self._attempts.get(key)
-        while times and now - times[0] > _WINDOW_SECONDS:
+        if times is None or _is_stale(times, now):
+            self._attempts.pop(key, None)
+            return 0
+        while now - times[0] > _WINDOW_SECONDS:
             times.popleft()
-        if not times or len(times) < most:
+        if len(times) < most:
             return 0
         return int(_WINDOW_SECONDS - (now - times[0])) + 1
+
+
+def _is_stale(times: deque[float], now: float) -> bool:
+    """Tell whether none of the attempts counts any more; there are none left where the last one succeeded."""
+    return not times or now - times[-1] > _WINDOW_SECONDS
 
 
 def _keys(name: str, address: str) -> tuple[tuple[tuple[str, str], int], ...]:

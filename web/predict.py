@@ -126,6 +126,11 @@ def read_photo(file: UploadFile) -> bytes:
     """
     photo = file.file.read(LARGEST_PHOTO + 1)
     if len(photo) > LARGEST_PHOTO:
-        message = f"The photo is larger than {LARGEST_PHOTO // 1_000_000} MB. Send a smaller JPEG."
-        raise WebError(413, "too_many_bytes", message)
+        raise photo_too_large()
     return photo
+
+
+def photo_too_large() -> WebError:
+    """Return the refusal of a photo that is larger than the service takes."""
+    message = f"The photo is larger than {LARGEST_PHOTO // 1_000_000} MB. Send a smaller JPEG."
+    return WebError(413, "too_many_bytes", message)

@@ -35,7 +35,8 @@ class WebSettings(BaseSettings):
     )
     web_proxy_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),
-        description="addresses of that proxy, with commas; from others the header is ignored",
+        description="addresses of the proxy in front, with commas; from others that header and `X-Forwarded-For` are "
+        "ignored",
     )
     web_proxy_role: Role = Field(
         default="viewer", description="what such a user may do who has no account: `viewer`, `reviewer`, `admin`"

@@ -98,6 +98,33 @@ def test_guessing_passwords_is_slowed_down(guarded: RunningDesk) -> None:
     assert session.log_in("ada", PASSWORD).status_code == 303
 
 
+def test_behind_a_proxy_only_who_guesses_is_slowed_down(guarded: RunningDesk) -> None:
+    """The proxy is on this machine; what comes before its own entry is whatever the client made up."""
+    guesser, owner = Session(guarded.url), Session(guarded.url)
+    for n in range(5):
+        guesser.headers["X-Forwarded-For"] = f"203.0.113.{n}, 198.51.100.1"
+        assert guesser.log_in("rob", "wrong password").status_code == 401
+    assert guesser.log_in("rob", PASSWORD).status_code == 429
+    owner.headers["X-Forwarded-For"] = "198.51.100.2"
+    assert owner.log_in("rob", PASSWORD).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded"), [("192.0.2.1", "198.51.100.{}"), ("127.0.0.1", "not an address, {}:80")]
+)
+def test_an_address_that_no_proxy_vouches_for_is_not_believed(
+    start_desk: Callable[..., RunningDesk], proxies: str, forwarded: str
+) -> None:
+    desk = start_desk(web_proxy_addresses=proxies)
+    desk.add_account("rob")
+    session = Session(desk.url)
+    statuses = []
+    for n in range(6):
+        session.headers["X-Forwarded-For"] = forwarded.format(n)
+        statuses.append(session.log_in("rob", "wrong password").status_code)
+    assert statuses == [401] * 5 + [429]
+
+
 @pytest.mark.parametrize(
     "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
 )
