@@ -6,7 +6,8 @@ import os
 import secrets
 import threading
 import warnings
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pillow_heif
@@ -92,23 +93,25 @@ class MediaStore:
         _sync(folder)
         return True
 
-    def remove(self, sha256: str) -> int:
-        """Remove all files of a photo, those included that a killed process left half written; return how many.
+    def remove(self, sha256s: Iterable[str]) -> int:
+        """Remove all files of photos, those included that a killed process left half written; return how many.
+
+        Args:
+            sha256s: of the photos; many at once, for each folder is read and synced once.
 
         Raises:
-            OSError: a file cannot be removed.
+            OSError: a file cannot be removed; others may be gone.
+            ValueError: one is no sha256 in lower-case hex; nothing is removed.
         """
-        found = list(_files(media_layout.folder_of(self.folder, sha256), sha256))
-        for path in found:
-            path.unlink(missing_ok=True)
-        if found:
-            _sync(media_layout.folder_of(self.folder, sha256))
-        return len(found)
+        by_folder: dict[Path, set[str]] = defaultdict(set)
+        for sha256 in sha256s:
+            by_folder[media_layout.folder_of(self.folder, sha256)].add(sha256)
+        return sum(_remove_from(folder, names) for folder, names in by_folder.items())
 
     def __iter__(self) -> Iterator[str]:
         """Give the sha256 of every photo of which any file is there, in order."""
         for start in media_layout.FOLDERS:
-            names = {path.name.lstrip(".")[:64] for path in _files(self.folder / start, start)}
+            names = {_photo_of(path.name) for path in _files(self.folder / start, start)}
             yield from sorted(name for name in names if media_layout.is_sha256(name))
 
 
@@ -117,6 +120,21 @@ def _files(folder: Path, start: str) -> Iterator[Path]:
     if folder.is_dir():
         yield from folder.glob(f"{start}*")
         yield from folder.glob(f".{start}*.tmp")
+
+
+def _remove_from(folder: Path, sha256s: set[str]) -> int:
+    """Remove the photos' files from their folder; return how many."""
+    found = [path for path in folder.iterdir() if _photo_of(path.name) in sha256s] if folder.is_dir() else []
+    for path in found:
+        path.unlink(missing_ok=True)
+    if found:
+        _sync(folder)
+    return len(found)
+
+
+def _photo_of(name: str) -> str:
+    """Return the sha256 of the photo that a file belongs to; temporary ones have a dot before it."""
+    return name.lstrip(".")[:64]
 
 
 def decode(photo: bytes, longest_side: int) -> Image.Image | None:

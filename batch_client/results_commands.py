@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,10 @@ from results.database import Database
 from results.lock import run_lock
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, max=2**62, help="Its number.")]
-_PHOTOS_A_TRANSACTION = 10_000  # so that the review desk never waits long for a purge
+# So that the review desk never waits long for a purge: SQLite has one writer at a time, and the desk asks it for its
+# turn every 100 ms at last (sqliteDefaultBusyCallback in its main.c); between transactions in a row it finds no gap.
+_PHOTOS_A_TRANSACTION = 500
+_PAUSE_SECONDS = 0.15
 
 
 def list_runs(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: Json = False) -> None:
@@ -112,11 +116,12 @@ def _purge(
     while True:
         with database.writing() as connection:
             if return_id is not None:
-                part = purging.purge_return(connection, return_id)
+                part = purging.purge_return(connection, return_id, most=_PHOTOS_A_TRANSACTION)
             else:
                 part = purging.purge_older_than(connection, moment, most=_PHOTOS_A_TRANSACTION)
             # Inside the transaction: if a file cannot be removed, the rows come back and the command can be repeated.
-            files += sum(media.remove(sha256) for sha256 in part.sha256s)
+            files += media.remove(part.sha256s)
         total = total.plus(part)
-        if return_id is not None or not part.photos:
+        if part.photos < _PHOTOS_A_TRANSACTION:
             return total, files
+        time.sleep(_PAUSE_SECONDS)

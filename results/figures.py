@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, or_, select
 
 from results.reviews import is_standing
-from results.schema import photos, predictions_history, reviews, runs
+from results.schema import predictions_history, reviews, runs
 
 _answer = predictions_history.c
 _OVERRULED = case((or_(reviews.c.to_class.is_(None), reviews.c.to_class != reviews.c.from_class), 1), else_=0)
@@ -41,7 +41,7 @@ def judged(connection: Connection, only_audit: bool) -> list[Judged]:
 
     Args:
         connection: for reading.
-        only_audit: only photos that were accepted and then drawn at random: the others were chosen because the model
+        only_audit: only answers that were accepted and then drawn at random: the others were chosen because the model
             was unsure of them, and say nothing about what it accepts.
     """
     query = (
@@ -50,8 +50,7 @@ def judged(connection: Connection, only_audit: bool) -> list[Judged]:
         .group_by(reviews.c.from_class)
     )
     if only_audit:
-        accepted = _answer.decision == "accept"
-        query = query.join(photos, photos.c.id == reviews.c.photo_id).where(photos.c.audit)
-        query = query.join(predictions_history, _answer.id == reviews.c.prediction_id).where(accepted)
+        drawn = _answer.audit & (_answer.decision == "accept")
+        query = query.join(predictions_history, _answer.id == reviews.c.prediction_id).where(drawn)
     rows = [Judged(str(name), int(number), int(wrong)) for name, number, wrong in connection.execute(query)]
     return sorted(rows, key=lambda row: (-row.reviewed, row.category))

@@ -118,7 +118,7 @@ def find_known(
     of_photo = and_(answer.photo_id == photos.c.id, _of_model(model_version, contract_version))
     newest = select(func.max(answer.id)).where(of_photo).correlate(photos).scalar_subquery()
     query = (
-        select(photos, answer.id.label("answer"), answer.decision, answer.predicted_class)
+        select(photos, answer.id.label("answer"), answer.decision, answer.predicted_class, answer.audit)
         .outerjoin(predictions_history, answer.id == newest)
         .where(photos.c.source == keys[0].source, photos.c.filename.in_([key.filename for key in keys]))
     )
@@ -190,7 +190,7 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
         connection.execute(insert_once(connection, run_failures), {**failure, "is_new": True})
         return photo_id, repeat
     versions = {"model_version": outcome.model_version, "contract_version": outcome.contract_version}
-    state = {"error_code": None, "error_message": None, "photo_fault": False, "audit": outcome.audit, **versions}
+    state = {"error_code": None, "error_message": None, "photo_fault": False, **versions}
     photo_id, repeat = _upsert_photo(connection, outcome, {"status": "classified", **state})
     if outcome.fingerprint is not None:
         store_fingerprint(connection, outcome.photo.sha256, outcome.fingerprint)
@@ -204,6 +204,7 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
         "top3": json.dumps(outcome.top3, separators=(",", ":")),
         "timestamp": now(),
         "reused": outcome.reused,
+        "audit": outcome.audit,
     }
     connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
     return photo_id, repeat

@@ -90,15 +90,20 @@ def purge_older_than(connection: Connection, moment_iso: str, most: int | None =
     return _purge(connection, func.coalesce(newest, photos.c.created_at) < stored, most)
 
 
-def purge_return(connection: Connection, return_id: str) -> Purged:
+def purge_return(connection: Connection, return_id: str, most: int | None = None) -> Purged:
     """Remove all photos of one return.
+
+    Args:
+        connection: as above.
+        return_id: of the return.
+        most: as above.
 
     Raises:
         ValueError: the return id is empty, which would mean every photo without one.
     """
     if not return_id:
         raise ValueError("the return id is empty; name the return whose photos shall go.")
-    return _purge(connection, photos.c.return_id == return_id, None)
+    return _purge(connection, photos.c.return_id == return_id, most)
 
 
 def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from results.clock import to_text
 from results.reviews import has_standing_verdict
-from results.schema import photos, predictions, predictions_history, review_queue
+from results.schema import predictions, predictions_history, review_queue
 from results.upsert import insert_into
 
 _queue = review_queue.c
@@ -96,13 +96,12 @@ def _wanted() -> Select[Any]:
             predictions.c.predicted_class,
         )
         .join(predictions_history, _of_current_answer)
-        .join(photos, photos.c.id == predictions.c.photo_id)
         .where(
             or_(
                 predictions.c.decision == "review",
                 predictions.c.mismatch == 1,
                 predictions.c.repeat_of.is_not(None),
-                photos.c.audit,
+                predictions_history.c.audit,
             ),
             ~has_standing_verdict(predictions.c.photo_id),
         )

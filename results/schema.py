@@ -81,7 +81,6 @@ photos = Table(
     Column(
         "repeat_of", _Id, ForeignKey("photos.id")
     ),  # an earlier photo: the first with the same bytes, or that looks so
-    Column("audit", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Text, nullable=False),
     Column("repeat_kind", Text),  # exact (the same bytes), near
     # Whose answer the view shows: the model's that the photo's latest run asked, or would have asked.
@@ -126,6 +125,8 @@ predictions_history = Table(
     Column("timestamp", Text, nullable=False),
     # Copied from another photo with the same bytes, whom the same model answered.
     Column("reused", Boolean, nullable=False, default=False, server_default=false()),
+    # Accepted, and drawn at random for a person to look at. Of the answer, not of the photo: each answer is drawn anew.
+    Column("audit", Boolean, nullable=False, default=False, server_default=false()),
     UniqueConstraint("photo_id", "run_id"),  # a run answers each photo once, whatever happens
     CheckConstraint("decision IN ('accept', 'review')", name="decision"),
     Index("ix_predictions_history_photo_id_id", "photo_id", "id"),

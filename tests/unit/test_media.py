@@ -127,7 +127,7 @@ class TestPicture:
             photo = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
             assert media.write(SHA, photo)
             assert copy_of(media, photo).getpixel((15, 15))[0] > 200
-            assert media.remove(SHA) == 2
+            assert media.remove([SHA]) == 2
 
 
 class TestColours:
@@ -295,7 +295,7 @@ class TestHostile:
     def test_names_that_are_no_sha256_are_refused(self, media: MediaStore, name: str) -> None:
         calls: list[Callable[[], object]] = [
             lambda: media.write(name, b""),
-            lambda: media.remove(name),
+            lambda: media.remove([name]),
             lambda: media.exists(name),
         ]
         for call in calls:
@@ -351,11 +351,29 @@ class TestDisk:
         for sha256 in (SHA, other):
             assert media.write(sha256, encoded(striped()))
         (media.folder / "ab" / f".{SHA}.jpg.0123abcd.tmp").write_bytes(b"half a picture, left by a kill")
-        assert media.remove(SHA) == 3
-        assert media.remove(SHA) == 0
-        assert media.remove("cd" * 32) == 0
+        assert media.remove([SHA]) == 3
+        assert media.remove([SHA]) == 0
+        assert media.remove(["cd" * 32]) == 0
         assert media.exists(other)
         assert list(media) == [other]
+
+    def test_many_are_removed_folder_by_folder(self, media: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A purge removes hundreds while the desk waits for it: each folder is read and synced once, not each photo."""
+        stored = [f"{folder}{number:062x}" for folder in ("ab", "cd") for number in range(20)]
+        for sha256 in stored:
+            assert media.write(sha256, encoded(striped((9, 9))))
+        with pytest.raises(ValueError, match="sha256"):
+            media.remove([*stored, "ab"])
+        assert list(media) == stored
+        synced, read = [], []
+        fsync, scandir, listdir = os.fsync, os.scandir, os.listdir
+        monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
+        monkeypatch.setattr(os, "scandir", lambda path: (read.append(path), scandir(path))[1])
+        monkeypatch.setattr(os, "listdir", lambda path: (read.append(path), listdir(path))[1])
+        assert media.remove([*stored[1:], stored[-1]]) == 78
+        monkeypatch.undo()
+        assert (len(synced), len(read)) == (2, 2)
+        assert list(media) == stored[:1]
 
     def test_iteration_gives_each_photo_once(self, media: MediaStore) -> None:
         assert list(media) == []

@@ -121,9 +121,10 @@ class TestPurge:
             assert purge_return(connection, "R-1") == Purged(2, 1, 1, ("bb" * 32,))
             assert purge_return(connection, "R-1") == Purged()
             assert purge_return(connection, "%") == Purged()
+            assert [purge_return(connection, "R-2", most=1).photos for _ in range(2)] == [1, 0]
             with pytest.raises(ValueError, match="empty"):
                 purge_return(connection, "")
-        assert filenames(database) == ["c.jpg", "d.jpg"]
+        assert filenames(database) == ["d.jpg"]
 
     def test_unreadable_files_have_no_picture_to_remove(self, database: Database) -> None:
         night(database, failure("locked.jpg", ""))

@@ -18,7 +18,8 @@ from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
-from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history
+from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history, review_queue
+from results.schema import photos as photos_table
 from results.verify import verify
 
 KEY = PhotoKey("/inbox", "a.jpg", "ab" * 32)
@@ -158,6 +159,44 @@ def test_what_was_stored_before_the_second_migration_is_kept(database: Database)
         rows = connection.execute(select(*(predictions.c[name] for name in columns)).order_by(predictions.c.filename))
         assert [tuple(row) for row in rows] == [("1.jpg", "2.0.0", None, None, 0), ("2.jpg", "1.0.0", 1, "exact", 0)]
         assert verify(connection) == []
+    reopened.close()
+
+
+def test_spot_checks_from_before_the_fourth_migration_are_kept(database: Database) -> None:
+    """Stored by the program, taken back to the third schema, and opened as every program opens it."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    names = ("drawn", "drawn before", "drawn of a model that was withdrawn", "not drawn")
+    answers = [replace(ANSWER, photo=PhotoKey("/inbox", name, f"{n}" * 64)) for n, name in enumerate(names)]
+    first, second, third = (start(database) for _ in range(3))
+    with database.writing() as connection:
+        photos.store(connection, first, *(replace(one, audit=one.photo.filename == names[1]) for one in answers))
+        newer = [replace(one, model_version="2", audit=one.photo.filename in (names[0], names[2])) for one in answers]
+        photos.store(connection, second, *newer)
+        (known,) = photos.find_known(connection, [answers[2].photo], "1.0.0", "1").values()
+        photos.store_known(connection, third, known, None)
+    draws = (
+        select(photos_table.c.filename, predictions_history.c.run_id, predictions_history.c.audit)
+        .join(photos_table, photos_table.c.id == predictions_history.c.photo_id)
+        .order_by(predictions_history.c.id)
+    )
+    waiting = select(review_queue.c.photo_id)
+    with database.writing() as connection:
+        before = [tuple(row) for row in connection.execute(draws)]
+        assert connection.execute(waiting).scalars().all() == [1]
+        migrate_back(connection, "0003")
+        assert connection.exec_driver_sql("SELECT id FROM photos WHERE audit").scalars().all() == [1]
+        # As the third schema has it: the newest draw counts, whichever answer is shown.
+        connection.exec_driver_sql("UPDATE photos SET audit = TRUE WHERE id = 3")
+        connection.exec_driver_sql(
+            "INSERT INTO review_queue (photo_id, prediction_id, place, predicted_class) VALUES (3, 3, 2.91, 'Socks')"
+        )
+    reopened = Database(url)
+    with reopened.reading() as connection:
+        lost = (names[1], first, True)
+        expected = [(*row[:2], False) if row == lost else row for row in before]
+        assert lost in before and [tuple(row) for row in connection.execute(draws)] == expected
+        assert connection.execute(waiting).scalars().all() == [1]
+        assert [problem for problem in verify(connection) if problem.kind == "queue"] == []
     reopened.close()
 
 

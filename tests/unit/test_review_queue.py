@@ -214,6 +214,7 @@ def test_the_queue_is_filled_from_what_was_stored_before_there_was_one(database:
         answer("cc.jpg", "aa", return_id="R-2"),
         answer("dd.jpg", "dd"),
         unsure("ee.jpg", 0.1),
+        replace(answer("ff.jpg", "ff"), audit=True),
     )
     decide(database, "ee.jpg")
     query = select(*(queue_table.c[name] for name in ("photo_id", "prediction_id", "place", "predicted_class")))
@@ -223,8 +224,8 @@ def test_the_queue_is_filled_from_what_was_stored_before_there_was_one(database:
         config = Config()
         config.set_main_option("script_location", str(Path(results.__file__).parent / "migrations"))
         config.attributes["connection"] = connection
-        alembic.command.downgrade(config, "-1")
+        alembic.command.downgrade(config, "0002")
         alembic.command.upgrade(config, "head")
     with database.reading() as connection:
         assert connection.execute(query.order_by(queue_table.c.photo_id)).all() == kept
-    assert len(kept) == 3
+    assert len(kept) == 4

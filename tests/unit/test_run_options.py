@@ -295,7 +295,7 @@ class TestPictures:
         assert kept == {row[0] for row in rows}
         desk.environment["AUDIT_SHARE"] = "1"
         desk.run("run", "--force")
-        assert desk.rows("SELECT count(*) FROM photos WHERE audit") == [(4,)]
+        assert desk.rows("SELECT count(*) FROM predictions_history WHERE audit") == [(4,)]
         assert len(list((tmp_path / "media").rglob("*.thumb.jpg"))) == 4
 
     @pytest.mark.parametrize("processed", ["move", "delete"])

@@ -93,3 +93,15 @@ def test_only_the_audit_says_how_right_accepted_answers_are(database: Database) 
     with database.reading() as connection:
         assert figures.judged(connection, only_audit=True) == [figures.Judged("Socks", 2, 1)]
         assert figures.judged(connection, only_audit=False) == [figures.Judged("Socks", 3, 2)]
+
+
+def test_a_spot_check_stays_one_when_the_photo_is_classified_again(database: Database) -> None:
+    """Each answer is drawn anew; a verdict on an older one is counted by the draw of the answer that was judged."""
+    checked = replace(answer("a.jpg", "aa"), audit=True)
+    mismatch = replace(answer("b.jpg", "bb"), expected_category="Belts")
+    night(database, checked, mismatch)
+    decide(database, "a.jpg")
+    decide(database, "b.jpg", to_class="Belts")
+    night(database, *(replace(one, model_version="2", audit=not one.audit) for one in (checked, mismatch)))
+    with database.reading() as connection:
+        assert figures.judged(connection, only_audit=True) == [figures.Judged("Socks", 1, 0)]
