@@ -28,6 +28,7 @@ class Desk:
             "TORCHSERVE_URL": stub.url,
             "TORCHSERVE_TOKEN_FILE": str(self.token_file),
             "SERVICE_PATIENCE_S": "60",
+            "AUDIT_SHARE": "0",  # or one run in fifty would keep a file that is no picture, for a person to look at
             **{f"{name}_DIR": str(folder / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")},
         }
 
