@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from batch_client.errors import SourceError
 from batch_client.manifest import FILE_NAME as MANIFEST
@@ -87,10 +87,10 @@ class Folder:
         """Walk it; see :func:`find_files`."""
         return find_files(self._path)
 
-    def open_manifest(self, name: str) -> TextIO | None:
+    def open_manifest(self, name: str) -> BinaryIO | None:
         """Open a CSV file in the root."""
         path = self._path / name
-        return path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") if path.is_file() else None
+        return path.open("rb") if path.is_file() else None
 
     def contains(self, path: Path) -> bool:
         """Tell whether a path lies inside."""

@@ -1,6 +1,7 @@
 """The optional ``manifest.csv`` in a source's root: which return a photo belongs to, and what it should show."""
 
 import csv
+import io
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,8 +62,9 @@ def read_manifest(source: Source, classes: Collection[str]) -> Manifest:
         file = source.open_manifest(FILE_NAME)
         if file is None:
             return Manifest({})
-        with file:
-            return _read(file, classes)
+        # A line with bytes that are no UTF-8 is refused by itself; they come as surrogates.
+        with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            return _read(text, classes)
     except SourceLost:
         raise
     except OSError as error:
@@ -81,7 +83,7 @@ def _read(file: TextIO, classes: Collection[str]) -> Manifest:
     entries: dict[str, Entry] = {}
     problems: list[str] = []
     for line, cells in enumerate(lines, start=2):
-        if cells == [] or cells == [""] * len(header):
+        if cells is not None and not any(cells):
             continue
         try:
             filename, entry = _entry(cells, header, classes)

@@ -73,13 +73,12 @@ class RemoteFolder:
         """Return the file at a path relative to the root; ``listed`` is its state in the listing."""
         return RemoteFile(self, path, listed)
 
-    def open_manifest(self, name: str) -> TextIO | None:
+    def open_manifest(self, name: str) -> BinaryIO | None:
         """Read a CSV file in the root."""
         try:
-            content = self.file(name).read_bytes()
+            return io.BytesIO(self.file(name).read_bytes())
         except FileNotFoundError:
             return None
-        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def contains(self, path: Path) -> bool:
         """Nothing of this machine lies there."""

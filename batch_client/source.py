@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import BinaryIO, Protocol
 
 CHUNK = 1 << 20  # bytes read at once
 State = tuple[int, int]  # size, and time of change in a place's own unit: when both stay, nobody is writing
@@ -73,8 +73,8 @@ class Source(Protocol):
             SourceError: it cannot be listed; raised at once, not at the first step.
         """
 
-    def open_manifest(self, name: str) -> TextIO | None:
-        """Open a CSV file in the root, bytes that are no UTF-8 as surrogates; None where there is none.
+    def open_manifest(self, name: str) -> BinaryIO | None:
+        """Open a CSV file in the root; None where there is none.
 
         Raises:
             OSError: it cannot be read.
