@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batch_client import intake, sending
+from batch_client.media import MediaStore
 from results.database import Database
 from tests.postgresql import PostgreSQL
 from tests.unit.desk import Desk
@@ -19,6 +20,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield Desk(tmp_path, stub)
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> MediaStore:
+    return MediaStore(tmp_path / "media")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

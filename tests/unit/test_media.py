@@ -2,18 +2,11 @@
 
 import hashlib
 import io
-import os
 import random
 import resource
-import signal
 import struct
-import subprocess
-import sys
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +16,12 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from batch_client.media import MediaStore
-from tests.conftest import ROOT
 from tests.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
+from tests.peak_memory import peak_mb
 
 SHA = "ab" * 32
 SECRET = b"SECRET-WORDS"
 QUARTERS = {"left top": (200, 30, 30), "right top": (30, 200, 30), "left": (30, 30, 200), "right": (240, 240, 240)}
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> MediaStore:
-    return MediaStore(tmp_path / "media")
 
 
 def copy_of(media: MediaStore, photo: bytes) -> Image.Image:
@@ -225,25 +213,12 @@ def one_bit_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-_WRITE = """
-import resource, sys
-from pathlib import Path
-from batch_client.media import MediaStore
-photo = Path(sys.argv[1])
-data, media = photo.read_bytes(), MediaStore(photo.parent / "media")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert media.write("ab" * 32, data)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
-"""
-
-
 @pytest.mark.parametrize("mode", ["RGBA", "I;16"])
 def test_the_largest_photos_take_bounded_memory(mode: str, tmp_path: Path) -> None:
     """In a process of its own; converted whole, RGBA took 1.4 GB and 16 bits 1 GB, more than a container gives."""
-    (tmp_path / "photo").write_bytes(encoded(Image.new(mode, (10_000, 10_000)), "PNG", compress_level=1))
-    command = [sys.executable, "-c", _WRITE, str(tmp_path / "photo")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 480
+    photo = encoded(Image.new(mode, (10_000, 10_000)), "PNG", compress_level=1)
+    before = f"from batch_client.media import MediaStore; media = MediaStore(Path({str(tmp_path / 'media')!r}))"
+    assert peak_mb(before, f"assert media.write({SHA!r}, photo)", photo, tmp_path) < 480
 
 
 class TestHostile:
@@ -301,121 +276,3 @@ class TestHostile:
         for call in calls:
             with pytest.raises(ValueError, match="sha256"):
                 call()
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let the kernel refuse longer files, as a full disk does, in the middle of a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-class TestDisk:
-    def test_what_is_there_is_not_written_again(self, media: MediaStore) -> None:
-        photo = encoded(striped())
-        assert media.write(SHA, photo)
-        copy = media.copy_path(SHA).stat()
-        media.thumbnail_path(SHA).unlink()
-        assert not media.exists(SHA)
-        assert media.write(SHA, photo)
-        assert media.exists(SHA)
-        after = media.copy_path(SHA).stat()
-        assert (after.st_ino, after.st_mtime_ns) == (copy.st_ino, copy.st_mtime_ns)
-        assert media.write(SHA, b"not looked at")
-
-    def test_a_full_disk_is_reported_and_leaves_no_half_picture(self, media: MediaStore) -> None:
-        with largest_file(3000), pytest.raises(OSError, match="large"):
-            media.write(SHA, encoded(striped((800, 800))))
-        assert list(media.folder.rglob("*.*")) == []
-        assert media.write(SHA, encoded(striped((800, 800))))
-
-    def test_a_folder_that_cannot_be_made_is_reported(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(OSError):
-            MediaStore(tmp_path / "file" / "media").write(SHA, encoded(striped()))
-
-    def test_others_may_read_what_the_umask_allows(self, media: MediaStore) -> None:
-        before = os.umask(0o022)
-        try:
-            assert media.write(SHA, encoded(striped()))
-        finally:
-            os.umask(before)
-        assert media.copy_path(SHA).stat().st_mode & 0o777 == 0o644
-
-    def test_remove_takes_everything_of_that_photo_and_nothing_else(self, media: MediaStore) -> None:
-        other = "ab" * 31 + "ac"
-        for sha256 in (SHA, other):
-            assert media.write(sha256, encoded(striped()))
-        (media.folder / "ab" / f".{SHA}.jpg.0123abcd.tmp").write_bytes(b"half a picture, left by a kill")
-        assert media.remove([SHA]) == 3
-        assert media.remove([SHA]) == 0
-        assert media.remove(["cd" * 32]) == 0
-        assert media.exists(other)
-        assert list(media) == [other]
-
-    def test_many_are_removed_folder_by_folder(self, media: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A purge removes hundreds while the desk waits for it: each folder is read and synced once, not each photo."""
-        stored = [f"{folder}{number:062x}" for folder in ("ab", "cd") for number in range(20)]
-        for sha256 in stored:
-            assert media.write(sha256, encoded(striped((9, 9))))
-        with pytest.raises(ValueError, match="sha256"):
-            media.remove([*stored, "ab"])
-        assert list(media) == stored
-        synced, read = [], []
-        fsync, scandir, listdir = os.fsync, os.scandir, os.listdir
-        monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
-        monkeypatch.setattr(os, "scandir", lambda path: (read.append(path), scandir(path))[1])
-        monkeypatch.setattr(os, "listdir", lambda path: (read.append(path), listdir(path))[1])
-        assert media.remove([*stored[1:], stored[-1]]) == 78
-        monkeypatch.undo()
-        assert (len(synced), len(read)) == (2, 2)
-        assert list(media) == stored[:1]
-
-    def test_iteration_gives_each_photo_once(self, media: MediaStore) -> None:
-        assert list(media) == []
-        stored = [hashlib.sha256(bytes([number])).hexdigest() for number in range(5)]
-        for sha256 in stored:
-            assert media.write(sha256, encoded(striped()))
-        left = "00" * 32
-        (media.folder / "00").mkdir(exist_ok=True)
-        (media.folder / "00" / f".{left}.jpg.0123abcd.tmp").write_bytes(b"")
-        (media.folder / "00" / "00-notes.txt").write_bytes(b"")
-        assert list(media) == sorted([*stored, left])
-
-    def test_threads_may_meet_the_same_photo(self, media: MediaStore) -> None:
-        photo, together = encoded(striped((900, 900))), threading.Barrier(8)
-
-        def write(_: int) -> bool:
-            together.wait()
-            return media.write(SHA, photo)
-
-        with ThreadPoolExecutor(8) as pool:
-            assert all(pool.map(write, range(8)))
-        assert sorted(path.name for path in (media.folder / "ab").iterdir()) == [f"{SHA}.jpg", f"{SHA}.thumb.jpg"]
-        with Image.open(media.copy_path(SHA)) as image:
-            image.load()
-
-    def test_a_killed_process_leaves_whole_pictures_only(self, media: MediaStore, tmp_path: Path) -> None:
-        (tmp_path / "photo.jpg").write_bytes(encoded(striped((600, 800))))
-        program = (
-            "import hashlib, sys; from pathlib import Path; from batch_client.media import MediaStore\n"
-            "photo = Path(sys.argv[1]).read_bytes()\n"
-            "for number in range(10**6):\n"
-            "    MediaStore(Path(sys.argv[2])).write(hashlib.sha256(str(number).encode()).hexdigest(), photo)\n"
-            "    print(number, flush=True)\n"
-        )
-        command = [sys.executable, "-c", program, str(tmp_path / "photo.jpg"), str(media.folder)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            for _ in range(12):
-                assert process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
-        pictures = list(media.folder.glob("*/[0-9a-f]*.jpg"))
-        assert len(pictures) >= 24
-        for path in pictures:
-            with Image.open(path) as image:
-                image.load()
