@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARCHIVE := $(or $(MODEL_STORE),model_store)/refund_classifier.mar
 # The folders themselves too: their time changes when a file in them is removed.
-ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*.yaml export/*.py) handler/. export/.
+ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*/*.py handler/*.yaml export/*.py) $(wildcard handler/*/.) handler/. export/.
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve stop batch web export test test-all bench check fix teacher train refit evaluate samples token

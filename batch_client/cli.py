@@ -12,16 +12,16 @@ import typer
 from rich.console import Console
 
 from batch_client import logs, results_commands
-from batch_client.answers import Trouble
 from batch_client.console import Json, fail, open_results, read_settings
-from batch_client.disposal import Processed
-from batch_client.execution import run_once, stored_as
 from batch_client.exit_codes import ExitCode
-from batch_client.run import Resend
-from batch_client.schedule import CRONTAB, Schedule, read_crontab, run_forever
-from batch_client.service import Service
+from batch_client.inference.client import Service
+from batch_client.inference.responses import Trouble
+from batch_client.pipeline.file_disposition import Processed
+from batch_client.pipeline.lifecycle import run_once, stored_as
+from batch_client.pipeline.run import Resend
+from batch_client.reports.summary import print_summary
+from batch_client.schedule.loop import CRONTAB, Schedule, read_crontab, run_forever
 from batch_client.settings import BatchSettings
-from batch_client.summary import print_summary
 from results import runs
 
 app = typer.Typer(

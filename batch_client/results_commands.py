@@ -13,10 +13,10 @@ from rich.console import Console
 
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
-from batch_client.export import export_csv, export_parquet, written_whole
-from batch_client.html_report import write_html
-from batch_client.media import MediaStore
-from batch_client.summary import print_run, print_runs, report_of_run
+from batch_client.pipeline.pictures import MediaStore
+from batch_client.reports.html import write_html
+from batch_client.reports.summary import print_run, print_runs, report_of_run
+from batch_client.reports.tables import export_csv, export_parquet, written_whole
 from results import purge as purging
 from results import runs
 from results import verify as verifying

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, HttpUrl
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from batch_client.disposal import Processed
+from batch_client.pipeline.file_disposition import Processed
 
 
 class BatchSettings(BaseSettings):

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from handler import contract as contracts
-from handler.runtime import Runtime
-from handler.torch_runtime import TorchRuntime
+from handler.runtimes.runtime import Runtime
+from handler.runtimes.torch_runtime import TorchRuntime
 
 _BATCHES = (1, 8, 32, 128, 256)
 _WARMING = 5  # inferences before the clock counts

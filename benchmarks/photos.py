@@ -81,13 +81,13 @@ def _pictures(data: Path | None, count: int) -> list[bytes]:
 
 
 def _large_enough(data: Path) -> Iterator[bytes]:
-    from training import rows  # needs pyarrow, which only this needs
+    from training.data import samples  # needs pyarrow, which only this needs
 
-    if not (data / rows.CATALOG_NAME).is_file():
+    if not (data / samples.CATALOG_NAME).is_file():
         raise SystemExit(
-            f"benchmarks: {data} holds no {rows.CATALOG_NAME}; without --data the drawings of samples/ are taken"
+            f"benchmarks: {data} holds no {samples.CATALOG_NAME}; without --data the drawings of samples/ are taken"
         )
-    read = rows.read(data)
+    read = samples.read(data)
     random.Random(1).shuffle(read)
     for row in read:
         with Image.open(io.BytesIO(row.photo())) as picture:

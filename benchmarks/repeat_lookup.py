@@ -12,7 +12,7 @@ from pathlib import Path
 from pyarrow import parquet
 from sqlalchemy import insert
 
-from handler.decode import decode
+from handler.decoding.decode import decode
 from handler.fingerprint import fingerprint_of
 from handler.offline import shipped_limits
 from results.clock import now

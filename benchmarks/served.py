@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.answers import PhotoInWork, prepare
 from handler.image_handler import ImageHandler
 from handler.offline import Context
+from handler.pipeline import PhotoInWork, prepare
 from handler.request import EncodedPhoto
 
 

@@ -16,8 +16,8 @@ import numpy as np  # noqa: E402  (the archive must come first on the path)
 from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from handler import runtime  # noqa: E402
 from handler.offline import Context  # noqa: E402
+from handler.runtimes import runtime  # noqa: E402
 
 
 def _png(pixels: Any) -> bytes:

@@ -13,7 +13,7 @@ from handler import checkpoint
 from handler.activation_ranges import Ranges
 from handler.contract import Contract
 from handler.network import ResNet18, ServedNetwork, fused
-from handler.openvino_runtime import FILE_NAME
+from handler.runtimes.openvino_runtime import FILE_NAME
 
 
 def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from handler import contract, runtime, settings
-from handler.answers import RowAnswers, prepare
+from handler import contract, settings
 from handler.drain import DrainSign
 from handler.errors import PhotoError
 from handler.explain import covered
 from handler.metrics import Metrics
+from handler.pipeline import RowAnswers, prepare
 from handler.request import Request, parse
 from handler.response import Response, draining_response, error_response, internal_error_response, json_response
+from handler.runtimes import runtime
 
 log = logging.getLogger("handler")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from handler.decode import Limits
+from handler.decoding.decode import Limits
 from handler.settings import from_yaml
 
 

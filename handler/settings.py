@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from handler.decode import Limits
+from handler.decoding.decode import Limits
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class HandlerSettings:
     Attributes:
         limits: what a photo may cost.
         threads: threads for decoding and for the network.
-        graph: what computes the logits, a name of :data:`handler.runtime.GRAPHS` or ``auto``.
+        graph: what computes the logits, a name of :data:`handler.runtimes.runtime.GRAPHS` or ``auto``.
     """
 
     limits: Limits

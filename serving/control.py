@@ -17,7 +17,7 @@ from serving.settings import ServingSettings
 from serving.supervisor import Instance, read_instance
 
 _STOP_SECONDS = 45  # draining, and Java's own end
-_BUSY_SECONDS = 45  # the largest photos may take 30 s (handler/answers.py)
+_BUSY_SECONDS = 45  # the largest photos may take 30 s (handler/pipeline.py)
 
 
 class ServiceError(RuntimeError):

@@ -9,7 +9,7 @@ import pytest
 from export import archive as archives
 from handler import contract as contracts
 from handler.contract import Contract
-from tests.postgresql import PostgreSQL, find_programs, run_postgresql
+from tests.support.postgresql import PostgreSQL, find_programs, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("unit", "handler", "archive", "serving", "docs", "browser", "container", "load")

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvicorn
 from playwright.sync_api import sync_playwright
 
-from batch_client.media import MediaStore
+from batch_client.pipeline.pictures import MediaStore
 from results import photos, runs
 from results.database import Database
 from results.photos import Classified, PhotoKey

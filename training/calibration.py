@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.dataset import Dataset
-from training.metrics import class_probabilities, outlier_probability, top1_right
+from training.data.dataset import Dataset
+from training.evaluate.metrics import class_probabilities, outlier_probability, top1_right
 
 MOST_WRONG_OF_ACCEPTED = 0.01
 # Most of these would go to a person anyway, for their low confidence. Beside 0.05 it costs one or two points of what is

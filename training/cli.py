@@ -9,14 +9,15 @@ import typer
 from handler import activation_ranges, checkpoint
 from handler import contract as contracts
 from handler.network import ResNet18
-from training import layouts, pipeline
-from training import teacher as teachers
+from training import pipeline
 from training.console import spoken_errors
-from training.evaluation import evaluate
-from training.initial_weights import Init
+from training.data import layouts
+from training.evaluate.command import evaluate
+from training.fit.loop import TrainingSettings
 from training.input_sizes import input_sizes
-from training.loop import TrainingSettings
 from training.model_folder import SHIPPED, next_version
+from training.network import teacher as teachers
+from training.network.initial_weights import Init
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Train the classifier and measure it.")
 

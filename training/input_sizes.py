@@ -9,14 +9,16 @@ import torch
 import typer
 
 from handler.network import ResNet18
-from training import pipeline, run_folder, training_plots
-from training.batch_statistics import settle
+from training import pipeline
 from training.console import spoken_errors
-from training.dataset import Fit, load
-from training.initial_weights import Init, identity_of, start_from
-from training.loop import Training, TrainingSettings, predict, top1_by_domain
+from training.data.dataset import Fit, load
+from training.data.samples import Row
+from training.fit import plots as training_plots
+from training.fit import run_folder
+from training.fit.loop import Training, TrainingSettings, predict, top1_by_domain
 from training.model_folder import SHIPPED
-from training.rows import Row
+from training.network.batch_statistics import settle
+from training.network.initial_weights import Init, identity_of, start_from
 
 _COMPARED: tuple[tuple[int, Fit], ...] = (
     (112, "squash"),

@@ -10,9 +10,9 @@ from handler import activation_ranges
 from handler import checkpoint as checkpoints
 from handler.contract import FILE_NAME, check_version, from_dict, load
 from training.calibration import Decisions
-from training.loop import TrainingSettings
-from training.normalisation import MEAN, STD
-from training.rows import CLASSES
+from training.data.samples import CLASSES
+from training.fit.loop import TrainingSettings
+from training.network.normalisation import MEAN, STD
 
 CONTRACT_VERSION = "1"
 SHIPPED = Path("model")  # the folder of the model that this project serves

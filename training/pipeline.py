@@ -14,16 +14,20 @@ import typer
 from handler import activation_ranges, checkpoint
 from handler import contract as contracts
 from handler.network import ResNet18
-from training import calibration, label_file, layouts, measured_ranges, rows, run_folder, training_plots
-from training import teacher as teachers
-from training.batch_statistics import settle
-from training.dataset import Dataset, load, without_near_duplicates
-from training.initial_weights import Init, identity_of, start_from
-from training.loop import TeacherOf, Training, TrainingSettings, predict
+from training import activation_ranges as measured_ranges
+from training import calibration
+from training.data import label_file, layouts, samples
+from training.data.dataset import Dataset, load, without_near_duplicates
+from training.evaluate.outcomes import by_group, figures_of, outcomes_of
+from training.fit import plots as training_plots
+from training.fit import run_folder
+from training.fit.loop import TeacherOf, Training, TrainingSettings, predict
 from training.model_folder import read_figures, refuse_reused_version, write_model
-from training.outcomes import by_group, figures_of, outcomes_of
+from training.network import teacher as teachers
+from training.network.batch_statistics import settle
+from training.network.initial_weights import Init, identity_of, start_from
 
-OUTPUTS = len(rows.CLASSES) + 1
+OUTPUTS = len(samples.CLASSES) + 1
 # Training photos are decoded this much larger than the input, so that crops and rotations have pixels to use.
 ROOM_TO_MOVE = 9 / 7
 # Every so many training photos are looked at again when the network is trained.
@@ -42,8 +46,8 @@ class Order:
         model_version: of the model to write.
         taught_by: files of teachers.
         settings: of the training.
-        fuse: as :class:`training.loop.Training`.
-        labels: as :func:`training.layouts.to_train`.
+        fuse: as :class:`training.fit.loop.Training`.
+        labels: as :func:`training.data.layouts.to_train`.
     """
 
     data: Path
@@ -66,7 +70,7 @@ def train_teacher(
         run: folder for progress, logs and the teacher.
         start: which network, from its ImageNet weights; or the file of a teacher that goes on.
         settings: of the training.
-        labels: as :func:`training.layouts.to_train`.
+        labels: as :func:`training.data.layouts.to_train`.
     """
     torch.manual_seed(settings.seed)
     if isinstance(start, Path):
@@ -133,22 +137,22 @@ def refit_model(order: Order, measured: Path, start: Path) -> None:
 
 def claimed_rows(
     data: Path, run: Path, identity: dict[str, Any], hold_out: bool = True, labels: Path | None = None
-) -> list[rows.Row]:
+) -> list[samples.Row]:
     """Read the rows, claim the run folder for this training, and leave out what would leak.
 
     Args:
         data: folder of labelled photos.
         run: folder to claim.
         identity: what the training is told by, besides its rows.
-        hold_out: whether the twins of test rows, and what :func:`training.rows.read` says, are held out.
-        labels: as :func:`training.layouts.to_train`.
+        hold_out: whether the twins of test rows, and what :func:`training.data.samples.read` says, are held out.
+        labels: as :func:`training.data.layouts.to_train`.
     """
     found = read_rows(data, hold_out, labels)
     run_folder.claim(run, identity, found)
     return without_leaks(found, data, hold_out)
 
 
-def read_rows(data: Path, hold_out: bool = True, labels: Path | None = None) -> list[rows.Row]:
+def read_rows(data: Path, hold_out: bool = True, labels: Path | None = None) -> list[samples.Row]:
     """Read the rows of all parts and say what was left out; the arguments are those of :func:`claimed_rows`."""
     found = layouts.to_train(data, hold_out, labels)
     for note in found.notes:
@@ -156,32 +160,32 @@ def read_rows(data: Path, hold_out: bool = True, labels: Path | None = None) -> 
     return found.rows
 
 
-def without_leaks(found: Sequence[rows.Row], data: Path, hold_out: bool = True) -> list[rows.Row]:
+def without_leaks(found: Sequence[samples.Row], data: Path, hold_out: bool = True) -> list[samples.Row]:
     """Leave out what would leak, and refuse what cannot be trained on; the arguments are as in :func:`claimed_rows`."""
-    judged_by: tuple[rows.Part, ...] = ("tune", "test") if hold_out else ("tune",)
+    judged_by: tuple[samples.Part, ...] = ("tune", "test") if hold_out else ("tune",)
     kept = without_near_duplicates(found, judged_by)
-    counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in rows.PARTS)
-    if set(rows.PARTS) - {row.part for row in kept}:
+    counts = ", ".join(f"{len(part_of(kept, part))} to {part}" for part in samples.PARTS)
+    if set(samples.PARTS) - {row.part for row in kept}:
         raise ValueError(f"{data}: no rows to train on, or none to judge by: {counts}")
-    if all(rows.UNKNOWN in row.accepts for row in part_of(kept, "tune")):
-        raise ValueError(f"{data}: no photo of the {len(rows.CLASSES)} categories among those to tune by")
-    if not any(rows.UNKNOWN in row.accepts for row in part_of(kept, "train")):
+    if all(samples.UNKNOWN in row.accepts for row in part_of(kept, "tune")):
+        raise ValueError(f"{data}: no photo of the {len(samples.CLASSES)} categories among those to tune by")
+    if not any(samples.UNKNOWN in row.accepts for row in part_of(kept, "train")):
         typer.echo("note: no items outside the categories to train on: the model will not know them for such")
     typer.echo(f"rows: {counts}; {len(found) - len(kept)} left out, near-duplicates of test rows")
     return kept
 
 
-def part_of(kept: Sequence[rows.Row], part: rows.Part) -> list[rows.Row]:
+def part_of(kept: Sequence[samples.Row], part: samples.Part) -> list[samples.Row]:
     """Return the rows of one part."""
     return [row for row in kept if row.part == part]
 
 
-def statistics_sample(kept: Sequence[rows.Row]) -> list[rows.Row]:
+def statistics_sample(kept: Sequence[samples.Row]) -> list[samples.Row]:
     """Return the training rows by which the statistics of batch normalisation are settled."""
     return part_of(kept, "train")[::_STATISTICS_SAMPLE]
 
 
-def ranges_on(learned: Sequence[rows.Row], network: ResNet18, input_size: int) -> activation_ranges.Ranges:
+def ranges_on(learned: Sequence[samples.Row], network: ResNet18, input_size: int) -> activation_ranges.Ranges:
     """Measure activation ranges on a sample of the training rows, decoded at the size that is served."""
     return measured_ranges.measure(network, load(learned[::_RANGE_SAMPLE], input_size).photos)
 
@@ -198,7 +202,7 @@ def _masters(order: Order) -> list[TeacherOf]:
     return masters
 
 
-def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[rows.Row], order: Order) -> Dataset:
+def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[samples.Row], order: Order) -> Dataset:
     """Train a network in place; return the tuning rows. Its weights are those that are shipped, rounded to float16."""
     settings = order.settings
     largest = max(settings.input_size, *(master.input_size for master in masters), 0)
@@ -214,7 +218,7 @@ def _train(network: ResNet18, masters: Sequence[TeacherOf], kept: Sequence[rows.
 
 def _write(
     network: ResNet18,
-    kept: Sequence[rows.Row],
+    kept: Sequence[samples.Row],
     order: Order,
     decisions: calibration.Decisions,
     figures: dict[str, Any],

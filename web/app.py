@@ -8,16 +8,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 
 from results.database import Database
-from web import desk, figures_page, login, photo_page, pictures, predict, reference, run_pages, search_page
-from web.accounts import Accounts
-from web.body_limit import BodyLimit
+from web import pictures
+from web.auth.accounts import Accounts
+from web.auth.login_attempts import LoginAttempts
+from web.auth.users import SESSION_SECONDS, Gate, session_key
 from web.categories import Categories
-from web.error_answers import install_handlers
-from web.identity import SESSION_SECONDS, Gate, session_key
-from web.login_attempts import LoginAttempts
-from web.pages import STATIC
-from web.security import install_security
-from web.service import Service
+from web.http.body_limit import BodyLimit
+from web.http.error_handlers import install_handlers
+from web.http.rendering import STATIC
+from web.http.security import install_security
+from web.inference import Service
+from web.routes import api_docs, login, photos, predict, review, runs, search, statistics
 from web.settings import WebSettings
 
 DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is the API of the project that this one grew
@@ -49,7 +50,7 @@ def create_app(settings: WebSettings) -> FastAPI:
         title="Refund classifier",
         version="1",
         description=DESCRIPTION,
-        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere; ours is web/reference.py
+        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere; ours is web/routes/api_docs.py
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -57,12 +58,12 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.service = service
-    app.state.counted_runs = figures_page.CountedRuns(database)
+    app.state.counted_runs = statistics.CountedRuns(database)
     app.state.categories = Categories(service, database)
     app.state.pictures = pictures.Pictures(settings.media_dir)
     app.state.gate = gate
     app.state.login_attempts = LoginAttempts()
-    for module in (predict, login, desk, pictures, photo_page, run_pages, figures_page, search_page, reference):
+    for module in (predict, login, review, pictures, photos, runs, statistics, search, api_docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)

@@ -4,7 +4,7 @@ import time
 
 from results.database import Database
 from results.review_queue import waiting_categories
-from web.service import Service
+from web.inference import Service
 
 _KNOWN_SECONDS = 10.0
 

@@ -10,8 +10,8 @@ import uvicorn
 from pydantic import ValidationError
 
 from results.database import Database, ResultsError
-from web.accounts import Accounts, AccountsError
 from web.app import create_app
+from web.auth.accounts import Accounts, AccountsError
 from web.settings import Role, WebSettings
 from web.training_export import export_training as write_training_folder
 

@@ -10,8 +10,8 @@ from starlette.responses import FileResponse, Response
 from results.database import Database
 from results.media_layout import copy_path, thumbnail_path
 from results.search import sha256_of_photo
-from web.errors import WebError
-from web.identity import demand
+from web.auth.users import demand
+from web.http.errors import WebError
 
 router = APIRouter()
 PhotoId = Annotated[int, InPath(ge=1, le=2**63 - 1)]

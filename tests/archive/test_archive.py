@@ -53,7 +53,7 @@ def test_verification_notices_a_missing_module(archive: Path, contract: Contract
     broken = tmp_path / "broken.mar"
     with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(broken, "w") as part:
         for name in whole.namelist():
-            if name != "handler/decode.py":
+            if name != "handler/decoding/decode.py":
                 part.writestr(name, whole.read(name))
     with pytest.raises(RuntimeError, match="does not load"):
         verify(broken, load_network(ROOT / "model", contract), contract)

@@ -14,9 +14,9 @@ from PIL import Image
 from export.archive import ARCHIVE_NAME
 from handler.contract import Contract
 from tests.conftest import ROOT
-from tests.drawn_photos import SAMPLES, encoded, striped, turned_by_exif
-from training import evaluation
-from training.served import serve
+from tests.support.drawn_photos import SAMPLES, encoded, striped, turned_by_exif
+from training.evaluate import command
+from training.evaluate.served import serve
 
 KEYS = {
     *("n", "top1", "top1_low", "top1_high", "top3", "ece", "accepted_share", "accepted_wrong"),
@@ -121,4 +121,4 @@ def test_an_archive_that_does_not_load_says_why(archive: Path, tmp_path: Path) -
 
 
 def test_default_archive_is_the_one_that_export_builds() -> None:
-    assert Path("model_store") / ARCHIVE_NAME == evaluation.ARCHIVE
+    assert Path("model_store") / ARCHIVE_NAME == command.ARCHIVE

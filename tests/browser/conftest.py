@@ -15,9 +15,9 @@ import uvicorn
 
 from results.database import Database
 from tests.browser.seeded_results import CATEGORIES, fill, night
-from tests.unit.stub_service import StubService, stub_service
-from web.accounts import Accounts
+from tests.support.stub_service import StubService, stub_service
 from web.app import create_app
+from web.auth.accounts import Accounts
 from web.settings import WebSettings
 
 CHROMIUM = shutil.which("chromium")

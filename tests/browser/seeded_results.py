@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from batch_client.media import MediaStore
+from batch_client.pipeline.pictures import MediaStore
 from results import photos, runs
 from results.database import Database
 from results.photos import Classified, PhotoKey
 from results.runs import Counts
-from tests.drawn_photos import SAMPLES
+from tests.support.drawn_photos import SAMPLES
 
 # What each drawing shows, and what the model might take it for.
 SHOWN = {

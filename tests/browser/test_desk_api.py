@@ -12,7 +12,7 @@ import pytest
 from results.repeats import Fingerprint
 from tests.browser.conftest import RunningDesk, Session
 from tests.browser.seeded_results import Drawn, fill, unsure
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 TAB, OTHER_TAB = "tab-00000001", "tab-00000002"
 
@@ -244,7 +244,7 @@ def table(session: Session, path: str) -> list[dict[str, str]]:
 
 
 def test_what_waits_goes_out_in_its_order(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.desk._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("web.routes.review._ROWS_AT_ONCE", 3)
     desk.add_night(8)
     session = desk.session()
     photos = claim(session, 8)["photos"]  # claimed, and listed all the same

@@ -13,7 +13,7 @@ from results.repeats import Fingerprint
 from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
 from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.conftest import ROOT
-from tests.drawn_photos import SAMPLES
+from tests.support.drawn_photos import SAMPLES
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _OPTIONS = "no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run"

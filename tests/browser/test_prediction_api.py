@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.browser.conftest import RunningDesk
-from tests.unit.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED
+from tests.support.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED
 
 
 def post(desk: RunningDesk, content: bytes = b"a photo", **headers: str) -> requests.Response:

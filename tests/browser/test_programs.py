@@ -17,7 +17,7 @@ from results.database import Database
 from tests.browser.conftest import PASSWORD, RunningDesk
 from tests.browser.test_desk_api import claim, verdict
 from tests.conftest import ROOT
-from training import layouts
+from training.data import layouts
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import requests
 from handler.contract import Contract
 from tests.conftest import ROOT
 from tests.container.deployment import EVERY_MINUTE, NIGHTLY, OWNER, SERVICES, Deployment, wait_for
-from tests.drawn_photos import SAMPLES, encoded, heic, mosaic
+from tests.support.drawn_photos import SAMPLES, encoded, heic, mosaic
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -63,7 +63,8 @@ zipfile.ZipFile('/app/model_store/refund_classifier.mar').extractall(folder)
 sys.path.insert(0, folder)
 from pathlib import Path
 import numpy as np
-from handler import contract, runtime
+from handler import contract
+from handler.runtimes import runtime
 of = contract.load(Path(folder))
 photos = np.random.default_rng(1).integers(0, 256, (2, of.input_size, of.input_size, 3), dtype=np.uint8)
 logits = [runtime.load(Path(folder), of, 2, graph).infer(photos) for graph in ('torch-f32', 'openvino-f32')]

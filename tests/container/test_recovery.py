@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.container.deployment import EVERY_MINUTE, LONG_SECONDS, NIGHTLY, SERVICES, Deployment, wait_for
 from tests.container.engine import docker
-from tests.drawn_photos import encoded, mosaic
+from tests.support.drawn_photos import encoded, mosaic
 
 PHOTOS = 40
 

@@ -19,7 +19,7 @@ from handler.contract import Contract
 from tests.conftest import ROOT
 from tests.container.deployment import SERVICES, Deployment, wait_for
 from tests.container.engine import docker
-from tests.drawn_photos import encoded, mosaic
+from tests.support.drawn_photos import encoded, mosaic
 
 COUNT = "SELECT count(*) FROM predictions"
 

@@ -9,7 +9,7 @@ import yaml
 
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
-from batch_client.photo_work import LARGEST_PHOTO
+from batch_client.pipeline.photo import LARGEST_PHOTO
 from batch_client.settings import BatchSettings
 from handler import metrics
 from handler import settings as handler_settings
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.docs.error_codes import described_codes, tabled_codes
 from tests.docs.settings_table import settings_rows
 from web.cli import app as web_app
-from web.predict import LARGEST_PHOTO as LARGEST_UPLOAD
+from web.routes.predict import LARGEST_PHOTO as LARGEST_UPLOAD
 from web.settings import WebSettings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ PROPERTIES = dict(
 
 
 def test_every_error_code_is_in_the_readme() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handler").glob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handler").rglob("*.py"))
     codes = set(re.findall(r"PhotoError\(\s*\d+,\s*\"(\w+)\"", sources))
     assert codes | {"draining", "internal_error"} == set(CODES)
     assert {code for code in codes if f"`{code}`" not in README} == set()
@@ -176,4 +176,4 @@ def test_requirements_are_pinned(name: str) -> None:
 
 
 def _sources(room: str) -> str:
-    return "".join(path.read_text(encoding="utf-8") for path in (ROOT / room).glob("*.py"))
+    return "".join(path.read_text(encoding="utf-8") for path in (ROOT / room).rglob("*.py"))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.drawn_photos import SAMPLES, encoded
 from tests.handler.worker import Worker
+from tests.support.drawn_photos import SAMPLES, encoded
 
 PHOTOS = 10
 ENOUGH = 8

@@ -9,8 +9,8 @@ from PIL import Image
 
 from handler.contract import Contract
 from handler.fingerprint import fingerprint_of
-from tests.drawn_photos import encoded, heic, striped, turned_by_exif
 from tests.handler.worker import Answer, Worker
+from tests.support.drawn_photos import encoded, heic, striped, turned_by_exif
 
 JPEG_HEADERS = {"Content-Type": "image/jpeg", "explain": "False"}
 FORM_HEADERS = {"Content-Type": "multipart/form-data; boundary=x", "explain": "False"}
@@ -132,15 +132,15 @@ def test_web_form_gets_its_remedy(worker: Worker) -> None:
 
 def test_a_fault_of_ours_stays_with_its_row(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug that one photo triggers is answered as 500, without its traceback, and harms no neighbour."""
-    import handler.answers
+    import handler.pipeline
 
     def fail_on_red(image: object, input_size: int) -> object:
         if image.size == (100, 100):  # type: ignore[attr-defined]
             raise RuntimeError("secret path /srv/model")
         return original(image, input_size)  # type: ignore[arg-type]
 
-    original = handler.answers.preprocess
-    monkeypatch.setattr(handler.answers, "preprocess", fail_on_red)
+    original = handler.pipeline.preprocess
+    monkeypatch.setattr(handler.pipeline, "preprocess", fail_on_red)
     good, bad = worker.predict(raw(PHOTO), raw(encoded(striped((100, 100)))))
     assert (good.status, bad.status) == (200, 500)
     assert bad.json()["error"]["code"] == "internal_error"

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import handler.decode
+import handler.decoding.decode
 from tests.handler.worker import Worker
-from tests.odd_photos import garbage, mutated, photos_to_mutate
+from tests.support.odd_photos import garbage, mutated, photos_to_mutate
 
 INPUTS = 20_000
 BATCH = 16
@@ -23,14 +23,14 @@ def test_whatever_comes_gets_an_answer_of_ours(
 ) -> None:
     """Half of the inputs are photos damaged so that their header still passes; none makes a 500 or holds the worker."""
     reached = 0
-    load = handler.decode._load
+    load = handler.decoding.decode._load
 
     def counted_load(*arguments: object) -> object:
         nonlocal reached
         reached += 1
         return load(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(handler.decode, "_load", counted_load)
+    monkeypatch.setattr(handler.decoding.decode, "_load", counted_load)
     worker = Worker(archive, tmp_path)
     chance = np.random.default_rng(20)
     photos = photos_to_mutate()

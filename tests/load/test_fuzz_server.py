@@ -6,9 +6,9 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.drawn_photos import encoded, striped
-from tests.odd_photos import garbage, mutated, photos_to_mutate
 from tests.serving.conftest import ServiceUnderTest, second_service  # noqa: F401
+from tests.support.drawn_photos import encoded, striped
+from tests.support.odd_photos import garbage, mutated, photos_to_mutate
 
 INPUTS = 1_000
 CLIENTS = 4

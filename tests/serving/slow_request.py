@@ -9,8 +9,8 @@ from pathlib import Path
 import requests
 from PIL import Image
 
-from tests.drawn_photos import encoded
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import encoded
 
 
 def begin_slow_request(service: ServiceUnderTest, pool: ThreadPoolExecutor) -> Future[requests.Response]:

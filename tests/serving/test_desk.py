@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from tests.browser.conftest import Session, served
-from tests.drawn_photos import SAMPLES
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import SAMPLES
 from web.settings import WebSettings
 
 PHOTO = (SAMPLES / "jeans.jpg").read_bytes()

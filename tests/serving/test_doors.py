@@ -4,8 +4,8 @@ import grpc
 import pytest
 import requests
 
-from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import OTHER_PROGRAMS, ServiceUnderTest
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 MODEL = "refund_classifier"

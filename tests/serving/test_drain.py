@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
 from tests.serving.slow_request import begin_slow_request, drain_sign
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 

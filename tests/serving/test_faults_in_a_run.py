@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.drawn_photos import encoded, mosaic
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import encoded, mosaic
 
 PHOTOS = 500
 

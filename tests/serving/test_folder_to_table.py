@@ -10,8 +10,8 @@ from PIL import Image
 
 from handler.contract import Contract
 from tests.conftest import SHARED_DATA
-from tests.drawn_photos import SAMPLES, encoded, striped, write_awkward_folder
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import SAMPLES, encoded, striped, write_awkward_folder
 
 
 def run(service: ServiceUnderTest, inbox: Path, results: Path) -> dict[str, Any]:

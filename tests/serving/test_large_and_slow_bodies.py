@@ -4,8 +4,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 
-from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 LARGEST = PHOTO + b"\x00" * (49_900_000 - len(PHOTO))  # what follows a JPEG's end is ignored

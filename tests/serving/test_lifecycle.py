@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 

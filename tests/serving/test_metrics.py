@@ -10,9 +10,9 @@ from prometheus_client.samples import Sample
 
 from handler.contract import Contract
 from handler.errors import CODES
-from tests.drawn_photos import SAMPLES, encoded, striped
-from tests.monitoring import SCRAPE_LABELS, needs, queries
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import SAMPLES, encoded, striped
+from tests.support.monitoring import SCRAPE_LABELS, needs, queries
 
 PHOTO = encoded(striped())
 Key = tuple[str, frozenset[tuple[str, str]]]

@@ -10,8 +10,8 @@ import pytest
 
 from handler.contract import Contract
 from tests.conftest import ROOT
-from tests.drawn_photos import encoded, striped
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 

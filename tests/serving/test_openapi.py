@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.conftest import ROOT
-from tests.drawn_photos import SAMPLES, encoded, striped
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.drawn_photos import SAMPLES, encoded, striped
 
 PHOTO = encoded(striped())
 BODIES = st.one_of(

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from handler.contract import Contract
-from tests.drawn_photos import SAMPLES, encoded, heic, striped
 from tests.serving.conftest import LOCKSTEP, LOCKSTEP_BATCH, ServiceUnderTest
+from tests.support.drawn_photos import SAMPLES, encoded, heic, striped
 
 PHOTO = encoded(striped())
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import requests
 
-from batch_client.answers import Prediction, Trouble, read_answer
-from tests.drawn_photos import encoded, striped
+from batch_client.inference.responses import Prediction, Trouble, read_answer
 from tests.serving.conftest import LOCKSTEP, ServiceUnderTest
 from tests.serving.slow_request import begin_slow_request
+from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
 BACK_WITHIN_SECONDS = 10.0

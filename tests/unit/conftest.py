@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from batch_client import intake, sending
-from batch_client.media import MediaStore
+from batch_client.inference import retry
+from batch_client.pipeline.pictures import MediaStore
+from batch_client.sources import local
 from results.database import Database
-from tests.postgresql import PostgreSQL
-from tests.unit.desk import Desk
-from tests.unit.stub_service import stub_service
+from tests.support.batch_rig import BatchRig
+from tests.support.postgresql import PostgreSQL
+from tests.support.stub_service import stub_service
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(intake, "SETTLE_SECONDS", 0)
-    monkeypatch.setattr(sending, "_FIRST_PAUSE_SECONDS", 0.001)
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
+    monkeypatch.setattr(local, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(retry, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
-        yield Desk(tmp_path, stub)
+        yield BatchRig(tmp_path, stub)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batch_client.answers import Prediction, Refusal, Trouble, read_answer
-from batch_client.intake import find_files
-from tests.unit.stub_service import WRONG_KEY, prediction
+from batch_client.inference.responses import Prediction, Refusal, Trouble, read_answer
+from batch_client.sources.local import find_files
+from tests.support.stub_service import WRONG_KEY, prediction
 
 
 class TestAnswers:

@@ -17,28 +17,28 @@ import pytest
 from sqlalchemy import insert
 
 from batch_client.exit_codes import ExitCode
-from batch_client.media import MediaStore
+from batch_client.pipeline.pictures import MediaStore
 from results.database import Database
 from results.schema import photos
-from tests.drawn_photos import encoded, striped
-from tests.unit.desk import Desk
-from tests.unit.stub_service import NOT_A_PHOTO, prediction
+from tests.support.batch_rig import BatchRig
+from tests.support.drawn_photos import encoded, striped
+from tests.support.stub_service import NOT_A_PHOTO, prediction
 
 
 @pytest.fixture
-def night(desk: Desk) -> Desk:
+def night(rig: BatchRig) -> BatchRig:
     """A desk after a night: two photos of returns, one bad file."""
     for index in range(2):
-        (desk.inbox / f"{index}.jpg").write_bytes(encoded(striped(seed=index)))
-    desk.add("bad.jpg")
-    (desk.inbox / "manifest.csv").write_text("filename,return_id\n0.jpg,R-0\n1.jpg,R-1\n")
-    desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if body.startswith(b"photo") else prediction()
-    desk.environment["AUDIT_SHARE"] = "1"
-    desk.run()
-    return desk
+        (rig.inbox / f"{index}.jpg").write_bytes(encoded(striped(seed=index)))
+    rig.add("bad.jpg")
+    (rig.inbox / "manifest.csv").write_text("filename,return_id\n0.jpg,R-0\n1.jpg,R-1\n")
+    rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if body.startswith(b"photo") else prediction()
+    rig.environment["AUDIT_SHARE"] = "1"
+    rig.run()
+    return rig
 
 
-def test_export(night: Desk, tmp_path: Path) -> None:
+def test_export(night: BatchRig, tmp_path: Path) -> None:
     code, output = night.run("export", "1")
     assert code == ExitCode.OK
     rows = list(csv.DictReader(io.StringIO(output.removeprefix("\ufeff"))))
@@ -55,14 +55,14 @@ def test_export(night: Desk, tmp_path: Path) -> None:
     assert "there is no run 9" in night.run("export", "9")[1]
 
 
-def test_reports_are_written_after_each_run(night: Desk, tmp_path: Path) -> None:
+def test_reports_are_written_after_each_run(night: BatchRig, tmp_path: Path) -> None:
     night.environment["REPORT_DIR"] = str(tmp_path / "reports")
     night.run()
     assert "bad.jpg" in (tmp_path / "reports" / "run-2.html").read_text()
     assert json.loads((tmp_path / "reports" / "run-2.json").read_text())["known"] == 3
 
 
-def test_verify(night: Desk) -> None:
+def test_verify(night: BatchRig) -> None:
     assert night.run("verify") == (ExitCode.OK, "nothing is wrong\n")
     night.change("DELETE FROM predictions_history WHERE id = 1")
     code, output = night.run("verify", "--json")
@@ -71,7 +71,7 @@ def test_verify(night: Desk) -> None:
     assert kinds == {"accounting", "no_prediction", "orphan", "queue"}, "its place in the review queue is an orphan"
 
 
-def test_purge(night: Desk, tmp_path: Path) -> None:
+def test_purge(night: BatchRig, tmp_path: Path) -> None:
     pictures = sorted((tmp_path / "media").rglob("*.jpg"))
     assert len(pictures) == 4
     code, output = night.run("purge", "--return-id", "R-0", "--json")
@@ -85,9 +85,9 @@ def test_purge(night: Desk, tmp_path: Path) -> None:
         assert night.run("purge", *arguments)[0] == ExitCode.USAGE
 
 
-def test_the_desk_gets_its_turn_during_a_long_purge(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_desk_gets_its_turn_during_a_long_purge(rig: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite has one writer at a time; whoever waits asks at intervals and must find it free."""
-    filled = Database(str(desk.results))
+    filled = Database(str(rig.results))
     with filled.writing() as connection:
         row = {"source": "s", "bytes": 1, "status": "failed", "return_id": "R", "created_at": ""}
         rows = [{**row, "filename": f"{number}", "sha256": f"{number:064x}"} for number in range(4000)]
@@ -105,7 +105,7 @@ def test_the_desk_gets_its_turn_during_a_long_purge(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr(MediaStore, "remove", lambda media, sha256s: time.sleep(0.4) or 0)
     with ThreadPoolExecutor() as pool:
         deciding = pool.submit(decide)
-        code, output = desk.run("purge", "--return-id", "R", "--json")
+        code, output = rig.run("purge", "--return-id", "R", "--json")
         purged.set()
         deciding.result()
     filled.close()
@@ -113,20 +113,20 @@ def test_the_desk_gets_its_turn_during_a_long_purge(desk: Desk, monkeypatch: pyt
     assert max(waits) < 1.6, "of the 3.2 s and more that the purge takes"
 
 
-def test_coming_times(desk: Desk) -> None:
-    desk.environment |= {"BATCH_SCHEDULE": "30 2 * * 0", "TZ": "Europe/Berlin"}
-    code, output = desk.run("schedule", "--next", "2", "--json")
+def test_coming_times(rig: BatchRig) -> None:
+    rig.environment |= {"BATCH_SCHEDULE": "30 2 * * 0", "TZ": "Europe/Berlin"}
+    code, output = rig.run("schedule", "--next", "2", "--json")
     assert code == ExitCode.OK
     assert all("T02:30" in moment for moment in json.loads(output))
-    desk.environment["BATCH_SCHEDULE"] = "61 2 * * *"
-    code, output = desk.run("schedule", "--next", "1")
+    rig.environment["BATCH_SCHEDULE"] = "61 2 * * *"
+    code, output = rig.run("schedule", "--next", "1")
     assert (code, "minute" in output) == (ExitCode.USAGE, True)
 
 
-def start_schedule(desk: Desk) -> subprocess.Popen[str]:
+def start_schedule(rig: BatchRig) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "batch_client", "schedule"],
-        env={**os.environ, **desk.environment, "BATCH_SCHEDULE": "0 2 * * *"},
+        env={**os.environ, **rig.environment, "BATCH_SCHEDULE": "0 2 * * *"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -139,34 +139,34 @@ def wait_for(condition: object) -> None:
         time.sleep(0.05)
 
 
-def test_a_missed_night_is_caught_up_once_and_a_signal_ends_the_schedule(desk: Desk) -> None:
-    desk.add("a.jpg")
-    desk.run()
-    desk.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
-    program = start_schedule(desk)
-    wait_for(lambda: desk.rows("SELECT count(*) FROM runs WHERE status = 'finished'") == [(2,)])
+def test_a_missed_night_is_caught_up_once_and_a_signal_ends_the_schedule(rig: BatchRig) -> None:
+    rig.add("a.jpg")
+    rig.run()
+    rig.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
+    program = start_schedule(rig)
+    wait_for(lambda: rig.rows("SELECT count(*) FROM runs WHERE status = 'finished'") == [(2,)])
     program.send_signal(signal.SIGTERM)
     _, log = program.communicate(timeout=60)
     assert program.returncode == 0
     assert "run 2: found=1" in log
-    program = start_schedule(desk)
+    program = start_schedule(rig)
     assert program.stderr is not None
     due = next(line for line in program.stderr if "the next run is due at" in line).split()[-1]
     program.send_signal(signal.SIGTERM)
     program.communicate(timeout=60)
     assert datetime.fromisoformat(due) > datetime.now(UTC)
-    assert desk.rows("SELECT count(*) FROM runs") == [(2,)]
+    assert rig.rows("SELECT count(*) FROM runs") == [(2,)]
 
 
-def test_a_signal_in_the_middle_of_a_run_ends_run_and_schedule(desk: Desk) -> None:
-    desk.add("a.jpg")
-    desk.run()
-    desk.add(*(f"{i:03}.jpg" for i in range(200)))
-    desk.stub.seconds = 0.2
-    desk.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
-    program = start_schedule(desk)
-    wait_for(lambda: len(desk.stub.photos) > 20)
+def test_a_signal_in_the_middle_of_a_run_ends_run_and_schedule(rig: BatchRig) -> None:
+    rig.add("a.jpg")
+    rig.run()
+    rig.add(*(f"{i:03}.jpg" for i in range(200)))
+    rig.stub.seconds = 0.2
+    rig.change("UPDATE runs SET started_at = '2026-01-01T02:00:00.000Z'")
+    program = start_schedule(rig)
+    wait_for(lambda: len(rig.stub.photos) > 20)
     program.send_signal(signal.SIGTERM)
     program.communicate(timeout=60)
-    run = desk.newest_run()
+    run = rig.newest_run()
     assert (run["status"], run["exit_code"], run["found"]) == ("stopped", ExitCode.INTERRUPTED, 201)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from handler.decode import Limits, decode
+from handler.decoding.decode import Limits, decode
 from handler.errors import PhotoError
-from tests.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
+from tests.support.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
 
 LIMITS = Limits(max_bytes=2_000_000, max_pixels=1_000_000, min_side=16, max_photos=16)
 

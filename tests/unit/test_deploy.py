@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.conftest import ROOT
-from tests.monitoring import DEPLOY, promtool, queries
+from tests.support.monitoring import DEPLOY, promtool, queries
 
 RULE_TESTS = ROOT / "tests" / "unit" / "alert_rules_test.yml"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from web.charts import area_plot, line_plot
+from web.http.rendering import count, percent, plural, seconds
 from web.intervals import wilson
-from web.pages import count, percent, plural, seconds
-from web.plots import area_plot, line_plot
 
 
 @pytest.mark.parametrize(

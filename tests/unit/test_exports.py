@@ -14,16 +14,16 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy import event, insert, select
 
-from batch_client import export
 from batch_client.errors import UsageError
-from batch_client.export import export_csv, export_parquet, written_whole
+from batch_client.reports import tables
+from batch_client.reports.tables import export_csv, export_parquet, written_whole
 from results import photos, schema
 from results.database import Database
 from results.photos import PhotoKey
 from results.reporting import EXPORT_COLUMNS
 from results.schema import PREDICTION_COLUMNS, predictions
-from tests.postgresql import PostgreSQL
-from tests.unit.report_rows import MIXED, SOURCE, TOP, answer, failure, store
+from tests.support.postgresql import PostgreSQL
+from tests.support.report_rows import MIXED, SOURCE, TOP, answer, failure, store
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def fill(database: Database, run: int, count: int) -> None:
 
 class TestParquet:
     def test_reads_back_as_the_view(self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(export, "_ROWS_PER_GROUP", 2)
+        monkeypatch.setattr(tables, "_ROWS_PER_GROUP", 2)
         run = store(database, *MIXED, answer("=1.jpg", "ee"), failure("bad.jpg", "cc"))
         path = tmp_path / "new" / "run.parquet"
         with database.reading() as connection:

@@ -20,7 +20,7 @@ from handler.preprocess import preprocess
 from handler.request import parse
 from handler.response import json_response
 from tests.conftest import ROOT
-from tests.drawn_photos import striped
+from tests.support.drawn_photos import striped
 
 SMALL = Contract("1.2.3", "1", ("Socks", "Belts", "Bra"), 64, (0.5,) * 3, (0.5,) * 3, 2.0, 0.6, 0.5)
 

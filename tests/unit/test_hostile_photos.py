@@ -13,17 +13,17 @@ import pytest
 import yaml
 from PIL import Image
 
-from handler import answers, settings
-from handler import decode as decode_module
-from handler.answers import PhotoInWork, prepare
+from handler import pipeline, settings
 from handler.contract import Contract
-from handler.decode import decode
+from handler.decoding import decode as decode_module
+from handler.decoding.decode import decode
 from handler.errors import PhotoError
+from handler.pipeline import PhotoInWork, prepare
 from handler.request import EncodedPhoto
 from tests.conftest import ROOT
-from tests.drawn_photos import encoded, heic, striped
-from tests.odd_photos import png_chunk, tiff
-from tests.peak_memory import peak_mb
+from tests.support.drawn_photos import encoded, heic, striped
+from tests.support.odd_photos import png_chunk, tiff
+from tests.support.peak_memory import peak_mb
 from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
 CONFIG = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
@@ -157,11 +157,11 @@ def test_what_is_no_photo_from_its_first_byte(data: bytes) -> None:
 
 def test_a_photo_not_reached_in_time_is_told_to_come_again(contract: Contract) -> None:
     """The engine ends a worker that takes longer than its timeout, and with it everybody's requests."""
-    assert CONFIG["responseTimeout"] >= 2 * answers.PATIENCE_S
+    assert CONFIG["responseTimeout"] >= 2 * pipeline.PATIENCE_S
     late = PhotoInWork(EncodedPhoto(None, encoded(PICTURE)))
-    late.arrived -= answers.PATIENCE_S + 1
+    late.arrived -= pipeline.PATIENCE_S + 1
     behind_another = PhotoInWork(EncodedPhoto(None, encoded(Image.new("L", (5_000, 5_000)), "PNG")))
-    behind_another.arrived -= answers.PATIENCE_S - 0.2
+    behind_another.arrived -= pipeline.PATIENCE_S - 0.2
     with decode_module._turn(math.inf):
         photos = [prepare(photo, contract, SHIPPED) for photo in (late, behind_another)]
     for photo in photos:
@@ -197,5 +197,5 @@ def test_the_largest_photos_take_bounded_memory(kind: str, tmp_path: Path) -> No
         data = encoded(Image.new("RGB", (5_000, 5_000), (1, 2, 3)), "WEBP", method=0, quality=1)
     else:
         data = encoded(Image.new(kind, (10_000, 10_000)), "PNG", compress_level=1)
-    before = "from handler.decode import decode; from tests.unit.test_hostile_photos import SHIPPED"
+    before = "from handler.decoding.decode import decode; from tests.unit.test_hostile_photos import SHIPPED"
     assert peak_mb(before, "decode(photo, SHIPPED, 160)", data, tmp_path) < 480

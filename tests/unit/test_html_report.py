@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from batch_client import html_report
 from batch_client.errors import UsageError
-from batch_client.html_report import write_html
-from batch_client.media import MediaStore
+from batch_client.pipeline.pictures import MediaStore
+from batch_client.reports import html
+from batch_client.reports.html import write_html
 from results import photos, runs
 from results.database import Database
 from results.photos import PhotoKey
-from tests.unit.report_rows import MIXED, SOURCE, answer, failure, store
+from tests.support.report_rows import MIXED, SOURCE, answer, failure, store
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ class TestHtml:
             " unsure.jpg",
         )
         assert "fine.jpg" not in words
-        monkeypatch.setattr(html_report, "_PICTURES", 3)
+        monkeypatch.setattr(html, "_PICTURES", 3)
         words = page_of(database, run, tmp_path).words
         assert in_order(words, "surely-other.jpg", "other.jpg", "most-unsure.jpg", "1 more is not shown here")
 
@@ -178,7 +178,7 @@ class TestHtml:
     def test_long_lists_are_cut_and_say_so(
         self, small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(html_report, "_LINES", 1)
+        monkeypatch.setattr(html, "_LINES", 1)
         run = store(
             small,
             *(answer(f"{i:03}.jpg", f"{i:04x}", "review") for i in range(203)),
@@ -240,4 +240,4 @@ class TestHtml:
     [(0.25, "0.2 s"), (59.9, "59.9 s"), (61, "1 min 01 s"), (3599.7, "1 h 00 min"), (45_296, "12 h 34 min")],
 )
 def test_durations(seconds: float, shown: str) -> None:
-    assert html_report._duration(seconds) == shown
+    assert html._duration(seconds) == shown

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawn_photos import encoded, striped
-from tests.unit.catalog import write_catalog
-from training import layouts
+from tests.support.catalog import write_catalog
+from tests.support.drawn_photos import encoded, striped
+from training.data import layouts
 
 PHOTO = encoded(striped((40, 40)))
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"

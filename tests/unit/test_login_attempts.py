@@ -9,8 +9,8 @@ from typing import Any
 import argon2
 import pytest
 
-from web import accounts, login_attempts
-from web.login_attempts import LoginAttempts
+from web.auth import accounts, login_attempts
+from web.auth.login_attempts import LoginAttempts
 
 ADDRESS = "198.51.100.1"
 

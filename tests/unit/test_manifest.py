@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from batch_client.exit_codes import ExitCode
-from batch_client.intake import Folder
-from batch_client.manifest import read_manifest
-from tests.unit.desk import Desk
+from batch_client.sources.local import Folder
+from batch_client.sources.manifest import read_manifest
+from tests.support.batch_rig import BatchRig
 
 CLASSES = ("Socks", "Belts")
 
@@ -52,47 +52,47 @@ class TestManifest:
     @pytest.mark.parametrize(
         "content", [b"", b"photo;return\n", b"filename,size\n", "filename\na.jpg\n".encode("utf-16")]
     )
-    def test_with_an_unusable_file_the_photos_wait(self, desk: Desk, content: bytes) -> None:
+    def test_with_an_unusable_file_the_photos_wait(self, rig: BatchRig, content: bytes) -> None:
         """Without their returns they would be other records, doubled once the manifest is mended."""
-        desk.add("a.jpg", "b.jpg")
-        (desk.inbox / "manifest.csv").write_bytes(content)
-        code, output = desk.run()
+        rig.add("a.jpg", "b.jpg")
+        (rig.inbox / "manifest.csv").write_bytes(content)
+        code, output = rig.run()
         assert code == ExitCode.USAGE
         assert "manifest.csv line 1: the header must be filename,return_id,expected_category" in " ".join(
             output.split()
         )
-        assert desk.rows('SELECT status, found, "left" FROM runs') == [("stopped", 2, 2)]
-        (desk.inbox / "manifest.csv").write_text("filename,return_id\na.jpg,R-1\n")
-        assert desk.run()[0] == ExitCode.OK
-        assert desk.rows("SELECT filename, return_id FROM predictions ORDER BY 1") == [
+        assert rig.rows('SELECT status, found, "left" FROM runs') == [("stopped", 2, 2)]
+        (rig.inbox / "manifest.csv").write_text("filename,return_id\na.jpg,R-1\n")
+        assert rig.run()[0] == ExitCode.OK
+        assert rig.rows("SELECT filename, return_id FROM predictions ORDER BY 1") == [
             ("a.jpg", "R-1"),
             ("b.jpg", None),
         ]
 
-    def test_is_stored_and_a_mismatch_is_flagged(self, desk: Desk) -> None:
-        desk.add("right.jpg", "wrong.jpg", "unsaid.jpg")
-        (desk.inbox / "manifest.csv").write_text(
+    def test_is_stored_and_a_mismatch_is_flagged(self, rig: BatchRig) -> None:
+        rig.add("right.jpg", "wrong.jpg", "unsaid.jpg")
+        (rig.inbox / "manifest.csv").write_text(
             "filename,return_id,expected_category\nright.jpg,R-1,Socks\nwrong.jpg,R-2,Belts\nwrong.jpg,R-3,Belts\n"
         )
-        code, output = desk.run()
+        code, output = rig.run()
         assert code == ExitCode.OK
         assert "manifest.csv line 4: 'wrong.jpg' stands there twice" in output
-        assert desk.rows("SELECT filename, return_id, expected_category, mismatch FROM predictions ORDER BY 1") == [
+        assert rig.rows("SELECT filename, return_id, expected_category, mismatch FROM predictions ORDER BY 1") == [
             ("right.jpg", "R-1", "Socks", 0),
             ("unsaid.jpg", None, None, None),
             ("wrong.jpg", "R-2", "Belts", 1),
         ]
-        (desk.inbox / "manifest.csv").write_text("filename,return_id,expected_category\nwrong.jpg,R-2,Socks\n")
-        desk.run()  # a correction is obeyed although the photo is known
-        assert desk.rows("SELECT mismatch FROM predictions WHERE filename = 'wrong.jpg'") == [(0,)]
+        (rig.inbox / "manifest.csv").write_text("filename,return_id,expected_category\nwrong.jpg,R-2,Socks\n")
+        rig.run()  # a correction is obeyed although the photo is known
+        assert rig.rows("SELECT mismatch FROM predictions WHERE filename = 'wrong.jpg'") == [(0,)]
 
-    def test_another_return_is_another_record(self, desk: Desk) -> None:
-        desk.add("a.jpg")
+    def test_another_return_is_another_record(self, rig: BatchRig) -> None:
+        rig.add("a.jpg")
         for return_id in ("R-1", "R-2"):
-            (desk.inbox / "manifest.csv").write_text(f"filename,return_id\na.jpg,{return_id}\n")
-            desk.run()
-        first = desk.rows("SELECT photo_id FROM predictions WHERE return_id = 'R-1'")[0][0]
-        assert desk.rows("SELECT return_id, repeat_of FROM predictions ORDER BY photo_id") == [
+            (rig.inbox / "manifest.csv").write_text(f"filename,return_id\na.jpg,{return_id}\n")
+            rig.run()
+        first = rig.rows("SELECT photo_id FROM predictions WHERE return_id = 'R-1'")[0][0]
+        assert rig.rows("SELECT return_id, repeat_of FROM predictions ORDER BY photo_id") == [
             ("R-1", None),
             ("R-2", first),
         ]

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from batch_client.media import MediaStore
-from tests.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
-from tests.peak_memory import peak_mb
+from batch_client.pipeline.pictures import MediaStore
+from tests.support.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
+from tests.support.peak_memory import peak_mb
 
 SHA = "ab" * 32
 SECRET = b"SECRET-WORDS"
@@ -217,7 +217,9 @@ def one_bit_png(width: int, height: int) -> bytes:
 def test_the_largest_photos_take_bounded_memory(mode: str, tmp_path: Path) -> None:
     """In a process of its own; converted whole, RGBA took 1.4 GB and 16 bits 1 GB, more than a container gives."""
     photo = encoded(Image.new(mode, (10_000, 10_000)), "PNG", compress_level=1)
-    before = f"from batch_client.media import MediaStore; media = MediaStore(Path({str(tmp_path / 'media')!r}))"
+    before = (
+        f"from batch_client.pipeline.pictures import MediaStore; media = MediaStore(Path({str(tmp_path / 'media')!r}))"
+    )
     assert peak_mb(before, f"assert media.write({SHA!r}, photo)", photo, tmp_path) < 480
 
 

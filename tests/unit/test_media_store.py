@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batch_client.media import MediaStore
-from tests.drawn_photos import encoded, striped
+from batch_client.pipeline.pictures import MediaStore
+from tests.support.drawn_photos import encoded, striped
 from tests.unit.test_media import SHA
 
 
@@ -119,7 +119,7 @@ class TestDisk:
     def test_a_killed_process_leaves_whole_pictures_only(self, media: MediaStore, tmp_path: Path) -> None:
         (tmp_path / "photo.jpg").write_bytes(encoded(striped((600, 800))))
         program = (
-            "import hashlib, sys; from pathlib import Path; from batch_client.media import MediaStore\n"
+            "import hashlib, sys; from pathlib import Path; from batch_client.pipeline.pictures import MediaStore\n"
             "photo = Path(sys.argv[1]).read_bytes()\n"
             "for number in range(10**6):\n"
             "    MediaStore(Path(sys.argv[2])).write(hashlib.sha256(str(number).encode()).hexdigest(), photo)\n"

@@ -9,10 +9,10 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from handler.decode import decode
+from handler.decoding.decode import decode
 from handler.errors import PhotoError
-from tests.drawn_photos import encoded, heic, striped
-from tests.odd_photos import grey_tiff, png, png_chunk, tiff
+from tests.support.drawn_photos import encoded, heic, striped
+from tests.support.odd_photos import grey_tiff, png, png_chunk, tiff
 from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
 PICTURE = striped()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from batch_client.exit_codes import ExitCode
-from batch_client.intake import FoundFile, settle
-from tests.drawn_photos import encoded, striped
-from tests.unit.desk import Desk
-from tests.unit.stub_service import (
+from batch_client.sources.local import FoundFile, settle
+from tests.support.batch_rig import BatchRig
+from tests.support.drawn_photos import encoded, striped
+from tests.support.stub_service import (
     NOT_A_PHOTO,
     Answer,
     prediction,
@@ -21,91 +21,91 @@ from tests.unit.stub_service import (
 
 
 class TestFiles:
-    def test_moved(self, desk: Desk, tmp_path: Path) -> None:
-        desk.add("a.jpg", "sub/b.jpg", "bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
-        desk.run("run", "--processed", "move")
-        assert [path for path in desk.inbox.rglob("*") if path.is_file()] == []
+    def test_moved(self, rig: BatchRig, tmp_path: Path) -> None:
+        rig.add("a.jpg", "sub/b.jpg", "bad.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        rig.run("run", "--processed", "move")
+        assert [path for path in rig.inbox.rglob("*") if path.is_file()] == []
         assert (tmp_path / "processed" / "sub" / "b.jpg").read_bytes() == b"photo sub/b.jpg"
         assert (tmp_path / "quarantine" / "bad.jpg").exists()
         assert "unsupported_format: These bytes" in (tmp_path / "quarantine" / "bad.jpg.reason").read_text()
-        (desk.inbox / "a.jpg").write_bytes(b"another photo of the same name")
-        desk.run("run", "--processed", "move")
+        (rig.inbox / "a.jpg").write_bytes(b"another photo of the same name")
+        rig.run("run", "--processed", "move")
         assert len(list((tmp_path / "processed").glob("a*.jpg"))) == 2
 
-    def test_a_folder_may_have_the_name_of_an_earlier_photo(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_folder_may_have_the_name_of_an_earlier_photo(self, rig: BatchRig, tmp_path: Path) -> None:
         (tmp_path / "processed").mkdir()
         (tmp_path / "processed" / "R-1").write_bytes(b"a photo without an ending")
-        desk.add("R-1/front.jpg")
-        assert desk.run("run", "--processed", "move")[0] == ExitCode.OK
+        rig.add("R-1/front.jpg")
+        assert rig.run("run", "--processed", "move")[0] == ExitCode.OK
         assert (tmp_path / "processed" / "R-1.folder" / "front.jpg").exists()
 
-    def test_a_file_that_cannot_be_put_away_keeps_no_other_back(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_file_that_cannot_be_put_away_keeps_no_other_back(self, rig: BatchRig, tmp_path: Path) -> None:
         (tmp_path / "processed").mkdir()
         for name in ("R-1", "R-1.folder"):
             (tmp_path / "processed" / name).touch()
-        desk.add("R-1/front.jpg", "a.jpg")
+        rig.add("R-1/front.jpg", "a.jpg")
         for night in range(2):
-            desk.add(f"z{night}.jpg")
-            assert desk.run("run", "--processed", "move")[0] == ExitCode.RESULTS
-            assert (desk.inbox / "R-1" / "front.jpg").exists()
+            rig.add(f"z{night}.jpg")
+            assert rig.run("run", "--processed", "move")[0] == ExitCode.RESULTS
+            assert (rig.inbox / "R-1" / "front.jpg").exists()
             assert (tmp_path / "processed" / f"z{night}.jpg").exists()
         assert (tmp_path / "processed" / "a.jpg").exists()
-        assert desk.rows("SELECT status, classified, known FROM runs ORDER BY id") == [
+        assert rig.rows("SELECT status, classified, known FROM runs ORDER BY id") == [
             ("finished", 3, 0),
             ("finished", 1, 1),
         ]
-        message = desk.rows("SELECT message FROM runs")[0][0]
+        message = rig.rows("SELECT message FROM runs")[0][0]
         assert message.startswith("1 not put away: R-1/front.jpg cannot be put away: ")
 
-    def test_deleted(self, desk: Desk) -> None:
-        desk.add("a.jpg")
-        desk.run("run", "--processed", "delete")
-        assert list(desk.inbox.iterdir()) == []
-        assert desk.rows("SELECT count(*) FROM predictions") == [(1,)]
+    def test_deleted(self, rig: BatchRig) -> None:
+        rig.add("a.jpg")
+        rig.run("run", "--processed", "delete")
+        assert list(rig.inbox.iterdir()) == []
+        assert rig.rows("SELECT count(*) FROM predictions") == [(1,)]
 
-    def test_a_file_that_a_killed_run_did_not_move_is_moved_by_the_next(self, desk: Desk, tmp_path: Path) -> None:
-        desk.add("a.jpg")
-        desk.run()  # stored, but the file is still there
-        desk.run("run", "--processed", "move")
+    def test_a_file_that_a_killed_run_did_not_move_is_moved_by_the_next(self, rig: BatchRig, tmp_path: Path) -> None:
+        rig.add("a.jpg")
+        rig.run()  # stored, but the file is still there
+        rig.run("run", "--processed", "move")
         assert (tmp_path / "processed" / "a.jpg").exists()
-        assert not (desk.inbox / "a.jpg").exists()
-        assert len(desk.stub.photos) == 1
+        assert not (rig.inbox / "a.jpg").exists()
+        assert len(rig.stub.photos) == 1
 
-    def test_kept_with_a_copy_in_quarantine(self, desk: Desk, tmp_path: Path) -> None:
-        desk.add("bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
-        desk.run()
-        assert (desk.inbox / "bad.jpg").exists()
+    def test_kept_with_a_copy_in_quarantine(self, rig: BatchRig, tmp_path: Path) -> None:
+        rig.add("bad.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO
+        rig.run()
+        assert (rig.inbox / "bad.jpg").exists()
         assert (tmp_path / "quarantine" / "bad.jpg").read_bytes() == b"photo bad.jpg"
 
     @pytest.mark.parametrize("variable", ["PROCESSED_DIR", "QUARANTINE_DIR", "MEDIA_DIR", "LOG_DIR", "RESULTS_DB"])
-    def test_nothing_of_ours_lies_inside_the_source(self, desk: Desk, variable: str) -> None:
-        desk.environment[variable] = str(desk.inbox / "ours")
-        code, output = desk.run()
+    def test_nothing_of_ours_lies_inside_the_source(self, rig: BatchRig, variable: str) -> None:
+        rig.environment[variable] = str(rig.inbox / "ours")
+        code, output = rig.run()
         assert code == ExitCode.USAGE
         assert variable in output
 
-    def test_a_new_photo_under_an_old_name_is_not_taken_for_the_old_one(self, desk: Desk) -> None:
-        desk.add("a.jpg")
+    def test_a_new_photo_under_an_old_name_is_not_taken_for_the_old_one(self, rig: BatchRig) -> None:
+        rig.add("a.jpg")
 
         def answer(body: bytes, attempt: int) -> Answer:
-            (desk.inbox / "a.jpg").write_bytes(b"uploaded meanwhile")
+            (rig.inbox / "a.jpg").write_bytes(b"uploaded meanwhile")
             return prediction()
 
-        desk.stub.answer = answer
-        desk.run("run", "--processed", "delete")
-        assert (desk.inbox / "a.jpg").read_bytes() == b"uploaded meanwhile"
+        rig.stub.answer = answer
+        rig.run("run", "--processed", "delete")
+        assert (rig.inbox / "a.jpg").read_bytes() == b"uploaded meanwhile"
 
-    def test_what_could_not_be_quarantined_is_by_the_next_run(self, desk: Desk, tmp_path: Path) -> None:
-        desk.add("bad.jpg", f"{'long' * 60}.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
+    def test_what_could_not_be_quarantined_is_by_the_next_run(self, rig: BatchRig, tmp_path: Path) -> None:
+        rig.add("bad.jpg", f"{'long' * 60}.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO
         (tmp_path / "quarantine").write_text("a file where the folder should be")
-        code, _ = desk.run()
+        code, _ = rig.run()
         assert code == ExitCode.RESULTS
-        assert desk.newest_run()["status"] == "finished"
+        assert rig.newest_run()["status"] == "finished"
         (tmp_path / "quarantine").unlink()
-        assert desk.run()[0] == ExitCode.OK
+        assert rig.run()[0] == ExitCode.OK
         assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 2
         assert (tmp_path / "quarantine" / "bad.jpg").exists()
 
@@ -132,44 +132,44 @@ class TestFiles:
 
 
 class TestPictures:
-    def test_are_kept_of_what_a_person_will_look_at(self, desk: Desk, tmp_path: Path) -> None:
+    def test_are_kept_of_what_a_person_will_look_at(self, rig: BatchRig, tmp_path: Path) -> None:
         for index, name in enumerate(("accepted", "doubtful", "mismatch", "repeat")):
-            (desk.inbox / f"{name}.jpg").write_bytes(encoded(striped(seed=index)))
-        (desk.inbox / "again.jpg").write_bytes((desk.inbox / "repeat.jpg").read_bytes())
-        (desk.inbox / "manifest.csv").write_text("filename,expected_category\nmismatch.jpg,Belts\n")
-        doubtful = (desk.inbox / "doubtful.jpg").read_bytes()
+            (rig.inbox / f"{name}.jpg").write_bytes(encoded(striped(seed=index)))
+        (rig.inbox / "again.jpg").write_bytes((rig.inbox / "repeat.jpg").read_bytes())
+        (rig.inbox / "manifest.csv").write_text("filename,expected_category\nmismatch.jpg,Belts\n")
+        doubtful = (rig.inbox / "doubtful.jpg").read_bytes()
 
         def answer(body: bytes, attempt: int) -> Answer:
             status, value = prediction()
             return status, {**value, "decision": "review", "reason": "low_confidence"} if body == doubtful else value
 
-        desk.stub.answer = answer
-        desk.environment["AUDIT_SHARE"] = "0"
-        desk.run()
+        rig.stub.answer = answer
+        rig.environment["AUDIT_SHARE"] = "0"
+        rig.run()
         kept = {path.name.split(".")[0] for path in (tmp_path / "media").rglob("*.jpg")}
-        rows = desk.rows("SELECT sha256 FROM photos WHERE filename IN ('doubtful.jpg', 'mismatch.jpg', 'repeat.jpg')")
+        rows = rig.rows("SELECT sha256 FROM photos WHERE filename IN ('doubtful.jpg', 'mismatch.jpg', 'repeat.jpg')")
         assert kept == {row[0] for row in rows}
-        desk.environment["AUDIT_SHARE"] = "1"
-        desk.run("run", "--force")
-        assert desk.rows("SELECT count(*) FROM predictions_history WHERE audit") == [(4,)]
+        rig.environment["AUDIT_SHARE"] = "1"
+        rig.run("run", "--force")
+        assert rig.rows("SELECT count(*) FROM predictions_history WHERE audit") == [(4,)]
         assert len(list((tmp_path / "media").rglob("*.thumb.jpg"))) == 4
 
     @pytest.mark.parametrize("processed", ["move", "delete"])
-    def test_a_file_stays_while_it_is_all_that_a_person_can_look_at(self, desk: Desk, processed: str) -> None:
-        desk.add("shown by nothing but itself.jpg")
+    def test_a_file_stays_while_it_is_all_that_a_person_can_look_at(self, rig: BatchRig, processed: str) -> None:
+        rig.add("shown by nothing but itself.jpg")
         status, value = prediction()
-        desk.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
+        rig.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
         for _ in range(2):
-            desk.run("run", "--processed", processed)
-            assert (desk.inbox / "shown by nothing but itself.jpg").exists()
-        log = (Path(desk.environment["LOG_DIR"]) / "batch.log").read_text()
+            rig.run("run", "--processed", processed)
+            assert (rig.inbox / "shown by nothing but itself.jpg").exists()
+        log = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text()
         assert log.count("shown by nothing but itself.jpg: the desk gets no picture") == 2
-        assert len(desk.stub.photos) == 1
+        assert len(rig.stub.photos) == 1
 
-    def test_a_file_that_is_read_badly_the_second_time_stays(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        (desk.inbox / "doubtful.jpg").write_bytes(encoded(striped()))
+    def test_a_file_read_badly_the_second_time_stays(self, rig: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+        (rig.inbox / "doubtful.jpg").write_bytes(encoded(striped()))
         status, value = prediction()
-        desk.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
+        rig.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
         times_read = itertools.count(1)
         read = FoundFile.read_bytes
 
@@ -179,8 +179,8 @@ class TestPictures:
             return read(file)
 
         monkeypatch.setattr(FoundFile, "read_bytes", read_badly)
-        desk.run("run", "--processed", "delete")
-        assert (desk.inbox / "doubtful.jpg").exists()
-        desk.run("run", "--processed", "delete")
-        assert not (desk.inbox / "doubtful.jpg").exists()
-        assert len(list(Path(desk.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 1
+        rig.run("run", "--processed", "delete")
+        assert (rig.inbox / "doubtful.jpg").exists()
+        rig.run("run", "--processed", "delete")
+        assert not (rig.inbox / "doubtful.jpg").exists()
+        assert len(list(Path(rig.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 1

@@ -16,7 +16,7 @@ from results.purge import purge_return
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import review_queue as queue_table
 from results.search import photos_by_id
-from tests.unit.stored_nights import answer, failure, night, photo_id
+from tests.support.stored_runs import answer, failure, night, photo_id
 
 MINUTE = 60.0
 

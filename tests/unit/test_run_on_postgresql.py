@@ -17,27 +17,27 @@ from results.photos import store
 from results.repeats import Repeat
 from results.schema import photos, predictions, predictions_history
 from results.verify import verify
-from tests.postgresql import PostgreSQL
-from tests.unit import stored_nights
-from tests.unit.desk import Desk, wait_for
-from tests.unit.stub_service import NOT_A_PHOTO, Answer, prediction
+from tests.support import stored_runs
+from tests.support.batch_rig import BatchRig, wait_for
+from tests.support.postgresql import PostgreSQL
+from tests.support.stub_service import NOT_A_PHOTO, Answer, prediction
 
 PHOTOS = 300
 BAD = 3
 
 
 @pytest.fixture
-def results(desk: Desk, postgresql: PostgreSQL) -> Iterator[Database]:
-    desk.environment["RESULTS_DB"] = postgresql.new_database()
-    database = Database(desk.environment["RESULTS_DB"])
+def results(rig: BatchRig, postgresql: PostgreSQL) -> Iterator[Database]:
+    rig.environment["RESULTS_DB"] = postgresql.new_database()
+    database = Database(rig.environment["RESULTS_DB"])
     yield database
     database.close()
 
 
-def start(desk: Desk, *arguments: str) -> subprocess.Popen[str]:
+def start(rig: BatchRig, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "batch_client", "run", *arguments],
-        env={**os.environ, **desk.environment},
+        env={**os.environ, **rig.environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -49,22 +49,22 @@ def count(results: Database, table: FromClause = predictions_history) -> int:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def test_a_killed_run_is_taken_up_and_everything_adds_up(desk: Desk, results: Database) -> None:
-    desk.add(*(f"{i:03}.jpg" for i in range(PHOTOS - BAD)), *(f"z-bad {i}.jpg" for i in range(BAD)))
+def test_a_killed_run_is_taken_up_and_everything_adds_up(rig: BatchRig, results: Database) -> None:
+    rig.add(*(f"{i:03}.jpg" for i in range(PHOTOS - BAD)), *(f"z-bad {i}.jpg" for i in range(BAD)))
     gate = threading.Event()
 
     def answer(body: bytes, attempt: int) -> Answer:
-        if len(desk.stub.photos) > 200:
+        if len(rig.stub.photos) > 200:
             gate.wait()  # so that the run is in its middle when it is killed, however slow the machine
         return NOT_A_PHOTO if b"bad" in body else prediction()
 
-    desk.stub.answer = answer
-    killed = start(desk)
+    rig.stub.answer = answer
+    killed = start(rig)
     wait_for(killed, lambda: count(results) >= 100)
     killed.kill()
     killed.communicate()
     gate.set()
-    again = start(desk)
+    again = start(rig)
     output, _ = again.communicate(timeout=120)
     assert again.returncode == ExitCode.PHOTOS_FAILED, output
     with results.reading() as connection:
@@ -83,18 +83,18 @@ def test_a_killed_run_is_taken_up_and_everything_adds_up(desk: Desk, results: Da
     assert count(results, predictions) == PHOTOS - BAD
 
 
-def test_shards_of_another_count_are_refused_while_one_runs(desk: Desk, results: Database) -> None:
-    desk.add(*(f"{i:03}.jpg" for i in range(60)))
+def test_shards_of_another_count_are_refused_while_one_runs(rig: BatchRig, results: Database) -> None:
+    rig.add(*(f"{i:03}.jpg" for i in range(60)))
     gate = threading.Event()
 
     def answer(body: bytes, attempt: int) -> Answer:
         gate.wait()
         return prediction()
 
-    desk.stub.answer = answer
-    running = start(desk, "--shard", "0/2")
-    wait_for(running, lambda: bool(desk.stub.photos))
-    refused = start(desk, "--shard", "0/3")
+    rig.stub.answer = answer
+    running = start(rig, "--shard", "0/2")
+    wait_for(running, lambda: bool(rig.stub.photos))
+    refused = start(rig, "--shard", "0/3")
     output, _ = refused.communicate(timeout=120)
     assert refused.returncode == ExitCode.LOCKED, output
     assert f"run 0/2, process {running.pid} on " in output
@@ -107,11 +107,11 @@ def test_copies_that_two_runs_store_at_once_are_seen(results: Database) -> None:
     with results.writing() as connection:
         run = runs.start_run(connection, "/inbox")
     with results.writing() as first, ThreadPoolExecutor(1) as pool:
-        store(first, run, stored_nights.answer("1.jpg", "aa"))
+        store(first, run, stored_runs.answer("1.jpg", "aa"))
 
         def store_copy() -> list[Repeat | None]:
             with results.writing() as second:
-                return store(second, run, stored_nights.answer("1 copy.jpg", "aa"))
+                return store(second, run, stored_runs.answer("1 copy.jpg", "aa"))
 
         copy = pool.submit(store_copy)
         assert not wait([copy], timeout=0.5).done, "it waits for the first to end"

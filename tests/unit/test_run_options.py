@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from batch_client.errors import UsageError
 from batch_client.exit_codes import ExitCode
-from batch_client.shard import Shard
-from tests.drawn_photos import encoded, striped
-from tests.unit.desk import Desk
-from tests.unit.stub_service import (
+from batch_client.sources.shard import Shard
+from tests.support.batch_rig import BatchRig
+from tests.support.drawn_photos import encoded, striped
+from tests.support.stub_service import (
     ENGINE_FULL,
     NOT_A_PHOTO,
     WORKER_DIED,
@@ -27,17 +27,17 @@ from tests.unit.stub_service import (
 
 
 class TestResending:
-    def test_retry_failed_sends_what_failed_and_force_sends_all(self, desk: Desk) -> None:
-        desk.add("good.jpg", "bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
-        desk.run()
-        desk.stub.photos.clear()
-        assert desk.run("retry-failed")[0] == ExitCode.PHOTOS_FAILED
-        assert desk.stub.photos == [b"photo bad.jpg"]
-        desk.stub.answer = lambda body, attempt: prediction("Belts")
-        assert desk.run("run", "--force")[0] == ExitCode.OK
-        assert len(desk.stub.photos) == 3
-        assert desk.rows("SELECT filename, predicted_class FROM predictions ORDER BY 1") == [
+    def test_retry_failed_sends_what_failed_and_force_sends_all(self, rig: BatchRig) -> None:
+        rig.add("good.jpg", "bad.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        rig.run()
+        rig.stub.photos.clear()
+        assert rig.run("retry-failed")[0] == ExitCode.PHOTOS_FAILED
+        assert rig.stub.photos == [b"photo bad.jpg"]
+        rig.stub.answer = lambda body, attempt: prediction("Belts")
+        assert rig.run("run", "--force")[0] == ExitCode.OK
+        assert len(rig.stub.photos) == 3
+        assert rig.rows("SELECT filename, predicted_class FROM predictions ORDER BY 1") == [
             ("bad.jpg", "Belts"),
             ("good.jpg", "Belts"),
         ]
@@ -55,10 +55,10 @@ class TestShards:
         with pytest.raises(UsageError, match="INDEX/COUNT"):
             Shard.parse(text)
 
-    def test_two_at_once_share_a_folder(self, desk: Desk) -> None:
-        desk.add(*(f"{i:03}.jpg" for i in range(60)))
-        desk.stub.seconds = 0.01
-        environment = {**os.environ, **desk.environment, "BATCH_SHARD": "/2"}
+    def test_two_at_once_share_a_folder(self, rig: BatchRig) -> None:
+        rig.add(*(f"{i:03}.jpg" for i in range(60)))
+        rig.stub.seconds = 0.01
+        environment = {**os.environ, **rig.environment, "BATCH_SHARD": "/2"}
         command = [sys.executable, "-m", "batch_client", "run", "--json"]
         clients = [
             subprocess.Popen(command, env={**environment, "JOB_COMPLETION_INDEX": str(i)}, stdout=subprocess.PIPE)
@@ -67,51 +67,51 @@ class TestShards:
         reports = [json.loads(client.communicate(timeout=60)[0]) for client in clients]
         assert [report["exit_code"] for report in reports] == [0, 0]
         assert sum(report["classified"] for report in reports) == 60
-        assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(60, 60)]
+        assert rig.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(60, 60)]
 
 
 class TestLimits:
-    def test_the_time_limit_ends_a_run_at_a_photos_boundary(self, desk: Desk) -> None:
-        desk.add(*(f"{i:03}.jpg" for i in range(400)))
-        desk.stub.seconds = 0.2
-        desk.environment["BATCH_TIME_LIMIT_S"] = "2"
-        code, output = desk.run()
+    def test_the_time_limit_ends_a_run_at_a_photos_boundary(self, rig: BatchRig) -> None:
+        rig.add(*(f"{i:03}.jpg" for i in range(400)))
+        rig.stub.seconds = 0.2
+        rig.environment["BATCH_TIME_LIMIT_S"] = "2"
+        code, output = rig.run()
         assert code == ExitCode.TIME_LIMIT
         assert "time limit" in output
-        run = desk.newest_run()
+        run = rig.newest_run()
         assert run["found"] == 400
-        assert run["classified"] == len(desk.stub.photos) > 0
+        assert run["classified"] == len(rig.stub.photos) > 0
 
-    def test_a_results_folder_that_cannot_be_written_ends_with_its_code(self, desk: Desk) -> None:
-        desk.add("a.jpg")
-        desk.environment["MEDIA_DIR"] = "/proc/media"
-        desk.environment["AUDIT_SHARE"] = "1"
-        (desk.inbox / "a.jpg").write_bytes(encoded(striped()))
-        code, output = desk.run()
+    def test_a_results_folder_that_cannot_be_written_ends_with_its_code(self, rig: BatchRig) -> None:
+        rig.add("a.jpg")
+        rig.environment["MEDIA_DIR"] = "/proc/media"
+        rig.environment["AUDIT_SHARE"] = "1"
+        (rig.inbox / "a.jpg").write_bytes(encoded(striped()))
+        code, output = rig.run()
         assert code == ExitCode.RESULTS
         assert "MEDIA_DIR" in output
 
-    def test_a_full_disk_ends_the_run_with_its_code_and_the_results_are_sound(self, desk: Desk) -> None:
+    def test_a_full_disk_ends_the_run_with_its_code_and_the_results_are_sound(self, rig: BatchRig) -> None:
         """The operating system refuses to let any file grow beyond 500 kB, as a full disk would."""
-        desk.add(*(f"{i:03}.jpg" for i in range(600)))
+        rig.add(*(f"{i:03}.jpg" for i in range(600)))
         command = f"ulimit -f 500; exec {sys.executable} -m batch_client run"
-        environment = {**os.environ, **desk.environment}
+        environment = {**os.environ, **rig.environment}
         done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
         assert done.returncode == ExitCode.RESULTS, done.stdout + done.stderr
-        assert str(desk.results) in done.stderr
+        assert str(rig.results) in done.stderr
         assert "Traceback" not in done.stderr
-        assert desk.rows("PRAGMA integrity_check") == [("ok",)]
-        stored = desk.rows("SELECT count(*) FROM predictions")[0][0]
+        assert rig.rows("PRAGMA integrity_check") == [("ok",)]
+        stored = rig.rows("SELECT count(*) FROM predictions")[0][0]
         assert 0 < stored < 600
-        assert desk.rows("SELECT classified FROM runs") == [(stored,)]
-        assert desk.run()[0] == ExitCode.OK
-        assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(600, 600)]
-        assert desk.run("verify")[0] == ExitCode.OK
+        assert rig.rows("SELECT classified FROM runs") == [(stored,)]
+        assert rig.run()[0] == ExitCode.OK
+        assert rig.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(600, 600)]
+        assert rig.run("verify")[0] == ExitCode.OK
 
 
 class TestNotices:
     @pytest.fixture
-    def calls(self, desk: Desk) -> list[tuple[str, bytes]]:
+    def calls(self, rig: BatchRig) -> list[tuple[str, bytes]]:
         received: list[tuple[str, bytes]] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -125,40 +125,40 @@ class TestNotices:
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        desk.environment["WEBHOOK_URL"] = f"http://127.0.0.1:{server.server_port}/hook"
-        desk.environment["PING_URL"] = f"http://127.0.0.1:{server.server_port}/ping"
+        rig.environment["WEBHOOK_URL"] = f"http://127.0.0.1:{server.server_port}/hook"
+        rig.environment["PING_URL"] = f"http://127.0.0.1:{server.server_port}/ping"
         yield received
         server.shutdown()
         server.server_close()
 
-    def test_success_and_failure(self, desk: Desk, calls: list[tuple[str, bytes]]) -> None:
-        desk.add("a.jpg")
-        desk.run()
+    def test_success_and_failure(self, rig: BatchRig, calls: list[tuple[str, bytes]]) -> None:
+        rig.add("a.jpg")
+        rig.run()
         assert [path for path, _ in calls] == ["/hook", "/ping"]
         assert json.loads(calls[0][1])["classified"] == 1
         calls.clear()
-        desk.add("bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
-        desk.run()
+        rig.add("bad.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO
+        rig.run()
         assert [path for path, _ in calls] == ["/hook", "/ping/fail"]
 
-    def test_nobody_there_is_no_failure(self, desk: Desk) -> None:
-        desk.add("a.jpg")
-        desk.environment["WEBHOOK_URL"] = "http://127.0.0.1:9/secret-token"
-        assert desk.run()[0] == ExitCode.OK
-        log = (Path(desk.environment["LOG_DIR"]) / "batch.log").read_text()
+    def test_nobody_there_is_no_failure(self, rig: BatchRig) -> None:
+        rig.add("a.jpg")
+        rig.environment["WEBHOOK_URL"] = "http://127.0.0.1:9/secret-token"
+        assert rig.run()[0] == ExitCode.OK
+        log = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text()
         assert "webhook was not delivered" in log
         assert "secret-token" not in log
 
 
 class TestLog:
-    def test_a_line_a_run_and_a_failure(self, desk: Desk) -> None:
-        desk.add("good.jpg", "bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
-        desk.run()
-        desk.environment["LOG_FORMAT"] = "json"
-        desk.run()
-        first, second, third = (Path(desk.environment["LOG_DIR"]) / "batch.log").read_text().splitlines()
+    def test_a_line_a_run_and_a_failure(self, rig: BatchRig) -> None:
+        rig.add("good.jpg", "bad.jpg")
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        rig.run()
+        rig.environment["LOG_FORMAT"] = "json"
+        rig.run()
+        first, second, third = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text().splitlines()
         assert "run 1: bad.jpg: unsupported_format" in first
         assert "run 1: found=2 classified=1 known=0 failed=1 left=0 exit_code=4" in second
         entry = json.loads(third)
@@ -175,31 +175,31 @@ FAULTS = {"full": ENGINE_FULL, "refused": NOT_A_PHOTO, "died": WORKER_DIED, "dro
     runs=st.integers(1, 3),
 )
 def test_accounting_adds_up_and_nothing_is_doubled(
-    tmp_path_factory: pytest.TempPathFactory, desk: Desk, script: list[list[str]], runs: int
+    tmp_path_factory: pytest.TempPathFactory, rig: BatchRig, script: list[list[str]], runs: int
 ) -> None:
     """Whatever the service does to each photo, and however often: each photo ends in one place, exactly."""
     folder = tmp_path_factory.mktemp("case")
-    desk.inbox = folder / "inbox"
-    desk.results = folder / "results.db"
-    desk.environment |= {"INBOX": str(desk.inbox), "RESULTS_DB": str(desk.results)}
-    desk.add(*(f"{index:02}.jpg" for index in range(len(script))))
+    rig.inbox = folder / "inbox"
+    rig.results = folder / "results.db"
+    rig.environment |= {"INBOX": str(rig.inbox), "RESULTS_DB": str(rig.results)}
+    rig.add(*(f"{index:02}.jpg" for index in range(len(script))))
     names = {f"photo {index:02}.jpg".encode(): faults for index, faults in enumerate(script)}
-    desk.stub.photos.clear()
+    rig.stub.photos.clear()
 
     def answer(body: bytes, attempt: int) -> Answer | None:
         faults = names[body]
         return FAULTS.get(faults[attempt - 1], prediction()) if attempt <= len(faults) else prediction()
 
-    desk.stub.answer = answer
+    rig.stub.answer = answer
     for _ in range(runs):
-        desk.run()
-        run = desk.newest_run()
+        rig.run()
+        run = rig.newest_run()
         assert run["found"] == len(script)
         assert run["status"] != "running"
-    assert desk.rows(
+    assert rig.rows(
         "SELECT count(*) FROM (SELECT photo_id FROM predictions_history GROUP BY photo_id, run_id HAVING count(*) > 1)"
     ) == [(0,)]
-    stored = desk.rows("SELECT filename, status FROM photos")
+    stored = rig.rows("SELECT filename, status FROM photos")
     assert len(stored) == len({name for name, _ in stored}) <= len(script)
-    classified = sum(run[0] for run in desk.rows("SELECT classified FROM runs"))
-    assert desk.rows("SELECT count(*) FROM predictions_history") == [(classified,)]
+    classified = sum(run[0] for run in rig.rows("SELECT classified FROM runs"))
+    assert rig.rows("SELECT count(*) FROM predictions_history") == [(classified,)]

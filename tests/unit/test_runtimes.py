@@ -8,15 +8,16 @@ import torch
 from PIL import Image
 
 from export.graph import load_network, reference_logits, write_graph
-from handler import activation_ranges, checkpoint, runtime
+from handler import activation_ranges, checkpoint
 from handler.contract import Contract
-from handler.decode import decode
+from handler.decoding.decode import decode
 from handler.network import ResNet18, ServedNetwork, fused
 from handler.preprocess import preprocess
+from handler.runtimes import runtime
 from tests.conftest import ROOT
 from tests.unit.test_decode import LIMITS
-from training.measured_ranges import measure
-from training.normalisation import MEAN, STD
+from training.activation_ranges import measure
+from training.network.normalisation import MEAN, STD
 
 CPU_GRAPHS = ("openvino-int8", "openvino-bf16", "openvino-f32", "torch-f32")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_client.schedule import CRONTAB, Schedule, read_crontab
+from batch_client.schedule.loop import CRONTAB, Schedule, read_crontab
 from results import runs
 from results.database import Database
 from results.runs import Counts

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from batch_client.schedule import Schedule, run_forever
+from batch_client.schedule.loop import Schedule, run_forever
 
 PERIOD = 0.1  # seconds
 

@@ -8,7 +8,7 @@ import pytest
 from results import figures
 from results.database import Database
 from results.search import Criteria, all_photos, find_photos, repeats_of
-from tests.unit.stored_nights import answer, make_old, night, photo_id
+from tests.support.stored_runs import answer, make_old, night, photo_id
 from tests.unit.test_review_queue import decide, unsure
 
 

@@ -13,7 +13,7 @@ from results.purge import purge_return
 from results.repeats import Fingerprint, _bands, _close_by, find_within
 from results.search import Criteria, all_photos, similar_photos
 from results.similar import find_similar
-from tests.unit.stored_nights import answer, failure, night, photo_id
+from tests.support.stored_runs import answer, failure, night, photo_id
 
 MINIATURE = bytes(range(192))
 OWN = random.Random(3).getrandbits(64) | 1 << 63  # a sign, where the engines have one

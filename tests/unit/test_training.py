@@ -12,38 +12,44 @@ from PIL import Image
 
 from handler import checkpoint
 from handler.network import ResNet18, ServedNetwork
-from tests.drawn_photos import encoded, striped
-from tests.unit.catalog import write_catalog
-from training import dataset, progress, rows
-from training.augment import augment, laid_down, mixed
-from training.batch_statistics import settle
+from tests.support.catalog import write_catalog
+from tests.support.drawn_photos import encoded, striped
 from training.calibration import calibrate
-from training.initial_weights import start_from
-from training.loop import TeacherOf, Training, TrainingSettings, draw, predict
-from training.loss import distillation_loss, set_valued_loss
-from training.metrics import calibration_error_by_chance, expected_calibration_error, top1_right, wilson_interval
-from training.normalisation import MEAN, STD, normalise
-from training.outcomes import figures_of, outcomes_of
-from training.teacher import Teacher
-from training.teacher_on_cpu import answering
-from training.torchvision_shim import import_torchvision
+from training.data import dataset, samples
+from training.data.augment import augment, laid_down, mixed
+from training.evaluate.metrics import (
+    calibration_error_by_chance,
+    expected_calibration_error,
+    top1_right,
+    wilson_interval,
+)
+from training.evaluate.outcomes import figures_of, outcomes_of
+from training.fit import resume
+from training.fit.loop import TeacherOf, Training, TrainingSettings, draw, predict
+from training.fit.loss import distillation_loss, set_valued_loss
+from training.network.batch_statistics import settle
+from training.network.initial_weights import start_from
+from training.network.normalisation import MEAN, STD, normalise
+from training.network.teacher import Teacher
+from training.network.teacher_on_cpu import answering
+from training.network.torchvision_shim import import_torchvision
 
 
 class TestRows:
     def test_val_is_split_by_the_hash_of_its_id(self, tmp_path: Path) -> None:
         write_catalog(tmp_path, [{"id": str(i), "category": "Socks", "split": "val"} for i in range(200)])
-        parts = [row.part for row in rows.read(tmp_path)]
+        parts = [row.part for row in samples.read(tmp_path)]
         assert set(parts) == {"tune", "test"}
         assert 70 < parts.count("tune") < 130
-        assert parts == [row.part for row in rows.read(tmp_path)]
+        assert parts == [row.part for row in samples.read(tmp_path)]
 
     def test_kinds_of_unknown_items_are_held_out_whole(self, tmp_path: Path) -> None:
         kinds = [f"kind {i}" for i in range(59)]
         records = [{"id": f"{k}{i}", "category": "unknown", "article_type": k} for k in kinds for i in range(3)]
         write_catalog(tmp_path, records)
-        held_out = {row.kind for row in rows.read(tmp_path) if row.part == "test"}
+        held_out = {row.kind for row in samples.read(tmp_path) if row.part == "test"}
         assert len(held_out) == 12
-        assert not held_out & {row.kind for row in rows.read(tmp_path) if row.part == "train"}
+        assert not held_out & {row.kind for row in samples.read(tmp_path) if row.part == "train"}
 
     def test_senders_are_held_out_whole(self, tmp_path: Path) -> None:
         write_catalog(tmp_path, [{"id": "1", "category": "Socks"}])
@@ -60,7 +66,7 @@ class TestRows:
             for i in range(3)
         ]
         pq.write_table(pa.Table.from_pylist([{**r, "image": photo} for r in wild]), tmp_path / "wild.parquet")
-        read = [row for row in rows.read(tmp_path) if row.domain == "wild"]
+        read = [row for row in samples.read(tmp_path) if row.domain == "wild"]
         assert len([row for row in read if row.accepts]) == 100
         senders = {part: {r.key.split("-")[0] for r in read if r.part == part} for part in ("train", "test")}
         assert senders["train"] and senders["test"]
@@ -69,23 +75,23 @@ class TestRows:
     def test_unknown_category_is_named(self, tmp_path: Path) -> None:
         write_catalog(tmp_path, [{"id": "4711", "category": "Tshrts"}])
         with pytest.raises(ValueError, match=r"4711 of catalog: 'Tshrts' is none of the categories; .*'Tshirts'"):
-            rows.read(tmp_path)
+            samples.read(tmp_path)
 
     def test_missing_column_is_named(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"id": ["1"]}), tmp_path / "catalog.parquet")
         with pytest.raises(ValueError, match="no column article_type, category, split, image"):
-            rows.read(tmp_path)
+            samples.read(tmp_path)
 
 
 class TestDataset:
     def test_broken_photo_is_named(self) -> None:
-        row = rows.Row("catalog", "4711", "Socks", ("Socks",), "train", b"\xff\xd8\xff no photo")
+        row = samples.Row("catalog", "4711", "Socks", ("Socks",), "train", b"\xff\xd8\xff no photo")
         with pytest.raises(ValueError, match="photo 4711 of catalog"):
             dataset.load([row], 32)
 
     def test_broken_file_is_named(self, tmp_path: Path) -> None:
         file = tmp_path / "sock.jpg"
-        row = rows.Row("catalog", "Socks/sock.jpg", "Socks", ("Socks",), "train", file)
+        row = samples.Row("catalog", "Socks/sock.jpg", "Socks", ("Socks",), "train", file)
         for spoil in (lambda: None, lambda: file.write_bytes(b"no photo")):
             spoil()
             with pytest.raises(ValueError, match=r"sock\.jpg cannot be read"):
@@ -95,14 +101,14 @@ class TestDataset:
         picture, other = striped((60, 80)), striped((60, 80)).transpose(Image.Transpose.ROTATE_180)
         twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
         made = [("judged", picture, "test"), ("twin", twin, "train"), ("other", other, "train")]
-        read = [rows.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]  # type: ignore[arg-type]
+        read = [samples.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]  # type: ignore[arg-type]
         assert [row.key for row in dataset.without_near_duplicates(read)] == ["judged", "other"]
 
     def test_near_duplicates_of_tuning_rows_tune(self) -> None:
         picture = striped((60, 80))
         twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
         read = [
-            rows.Row("catalog", key, "Socks", ("Socks",), part, encoded(image, quality=95))  # type: ignore[arg-type]
+            samples.Row("catalog", key, "Socks", ("Socks",), part, encoded(image, quality=95))  # type: ignore[arg-type]
             for key, image, part in (("tuning", picture, "tune"), ("twin", twin, "train"))
         ]
         assert [row.part for row in dataset.without_near_duplicates(read)] == ["tune", "tune"]
@@ -111,7 +117,7 @@ class TestDataset:
         random = np.random.default_rng(1)
         photos = [Image.fromarray(random.integers(0, 256, (80, 60, 3), np.uint8)) for _ in range(2)]
         read = [
-            rows.Row("catalog", f"{part} {number}", "Socks", ("Socks",), part, encoded(photo))  # type: ignore[arg-type]
+            samples.Row("catalog", f"{part} {number}", "Socks", ("Socks",), part, encoded(photo))  # type: ignore[arg-type]
             for number, (judging, photo) in enumerate(zip(("test", "tune"), photos, strict=True))
             for part in (judging, "train")
         ]
@@ -214,9 +220,10 @@ class TestMetrics:
 
 class TestCalibration:
     def dataset_of(self, accepts: torch.Tensor) -> dataset.Dataset:
-        names = (*rows.CLASSES, rows.UNKNOWN)
+        names = (*samples.CLASSES, samples.UNKNOWN)
         made = [
-            rows.Row("catalog", str(i), "", (names[int(a.int().argmax())],), "tune", b"") for i, a in enumerate(accepts)
+            samples.Row("catalog", str(i), "", (names[int(a.int().argmax())],), "tune", b"")
+            for i, a in enumerate(accepts)
         ]
         return dataset.Dataset(made, torch.zeros(len(made), 1, 1, 3, dtype=torch.uint8), accepts)
 
@@ -301,10 +308,10 @@ class TestNetwork:
         assert str(tmp_path) in start_from(ResNet18(28), "checkpoint", tmp_path)
 
 
-def two_colours() -> list[rows.Row]:
+def two_colours() -> list[samples.Row]:
     colours = {"Socks": (200, 30, 30), "Belts": (30, 30, 200)}
     return [
-        rows.Row("catalog", f"{name}{i}", name, (name,), "train", encoded(Image.new("RGB", (40, 40), colour)))
+        samples.Row("catalog", f"{name}{i}", name, (name,), "train", encoded(Image.new("RGB", (40, 40), colour)))
         for name, colour in colours.items()
         for i in range(16)
     ]
@@ -315,7 +322,7 @@ def test_phone_photos_and_rare_categories_are_drawn_more_often(domains: tuple[st
     counts = {"Socks": 90, "Belts": 10}
     photo = encoded(Image.new("RGB", (20, 20)))
     found = [
-        rows.Row(domain, f"{domain}{name}{i}", name, (name,), "train", photo)
+        samples.Row(domain, f"{domain}{name}{i}", name, (name,), "train", photo)
         for domain in domains
         for name, count in counts.items()
         for i in range(count)
@@ -342,14 +349,14 @@ def test_training_learns_and_a_killed_one_ends_up_the_same(tmp_path: Path, monke
     assert top1_right(undisturbed, tuning.accepts).float().mean() > 0.9
     assert (tmp_path / "undisturbed" / "epochs.csv").read_text().count("\n") == 4
 
-    save = progress.save
+    save = resume.save
 
     def save_and_die(folder: Path, state: dict[str, object]) -> None:
         save(folder, state)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(progress, "save", save_and_die)
+        patch.setattr(resume, "save", save_and_die)
         trained_in(tmp_path / "killed")
     torch.testing.assert_close(trained_in(tmp_path / "killed"), undisturbed)
 
@@ -359,7 +366,7 @@ class Inverted(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.socks, self.belts = rows.CLASSES.index("Socks"), rows.CLASSES.index("Belts")
+        self.socks, self.belts = samples.CLASSES.index("Socks"), samples.CLASSES.index("Belts")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         red = x[:, 0].mean(dim=(1, 2)) > x[:, 2].mean(dim=(1, 2))

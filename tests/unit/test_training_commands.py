@@ -13,9 +13,9 @@ from PIL import Image
 from export.graph import load_network
 from handler import contract as contracts
 from tests.conftest import ROOT
-from tests.drawn_photos import encoded
-from tests.unit.catalog import write_catalog
-from training import layouts
+from tests.support.catalog import write_catalog
+from tests.support.drawn_photos import encoded
+from training.data import layouts
 
 SMALL = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16")
 

@@ -13,8 +13,8 @@ from results.purge import Purged, purge_return
 from results.review_queue import refresh
 from results.schema import predictions_history, review_queue, reviews, run_failures
 from results.verify import Problem, verify
-from tests.postgresql import PostgreSQL
-from tests.unit.stored_nights import answer, failure, filenames, make_old, night, older, photo_id, review, rows
+from tests.support.postgresql import PostgreSQL
+from tests.support.stored_runs import answer, failure, filenames, make_old, night, older, photo_id, review, rows
 
 
 def problems(database: Database) -> list[Problem]:

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from batch_client import remote
-from tests.line import Line, line_to
-from tests.ssh_server import SSHServer, find_sshd, run_sshd
-from tests.unit.desk import Desk
+from batch_client.sources import remote
+from tests.support.batch_rig import BatchRig
+from tests.support.relay import Line, line_to
+from tests.support.ssh_server import SSHServer, find_sshd, run_sshd
 from tests.unit.remote_sources.place import Place
 
 
@@ -91,14 +91,14 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def desk(desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def rig(rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch) -> BatchRig:
     monkeypatch.setattr(remote, "SETTLE_SECONDS", 0)
-    desk.environment["INBOX"] = place.url
-    return desk
+    rig.environment["INBOX"] = place.url
+    return rig
 
 
 @pytest.fixture
-def line(desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Line]:
+def line(rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Line]:
     """What the run reads goes over it; what the test itself does there does not."""
     is_s3 = place.url.startswith("s3")
     port = urlsplit(os.environ["AWS_ENDPOINT_URL"] if is_s3 else place.url).port
@@ -111,5 +111,5 @@ def line(desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
             known = ssh / "known_hosts"
             known.write_text(known.read_text().replace(f":{port} ", f":{line.port} "))
             monkeypatch.setenv("HOME", str(tmp_path / "home"))
-            desk.environment["INBOX"] = place.url.replace(f":{port}/", f":{line.port}/")
+            rig.environment["INBOX"] = place.url.replace(f":{port}/", f":{line.port}/")
         yield line

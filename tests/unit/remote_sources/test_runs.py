@@ -6,36 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from batch_client import object_store, remote
 from batch_client.exit_codes import ExitCode
-from batch_client.source_url import open_source
-from tests.drawn_photos import SAMPLES
-from tests.ssh_server import SSHServer
-from tests.unit.desk import Desk
+from batch_client.sources import object_store, remote
+from batch_client.sources.open import open_source
+from tests.support.batch_rig import BatchRig
+from tests.support.drawn_photos import SAMPLES
+from tests.support.ssh_server import SSHServer
+from tests.support.stub_service import NOT_A_PHOTO, Answer, prediction
 from tests.unit.remote_sources.place import IGNORED, Place
-from tests.unit.stub_service import NOT_A_PHOTO, Answer, prediction
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)
 class TestSftp:
-    def test_a_file_that_is_still_written_is_left(self, desk: Desk, place: Place) -> None:
+    def test_a_file_that_is_still_written_is_left(self, rig: BatchRig, place: Place) -> None:
         """Seen by its state alone: the server's clock may say anything."""
         place.add("still.jpg", "growing.jpg")
-        described = desk.stub.describes
+        described = rig.stub.describes
 
         def describes() -> Answer:  # after the source was listed
             place.write("growing.jpg", b"photo growing.jpg and more")
             return described()
 
-        desk.stub.describes = describes
-        assert desk.run()[0] == ExitCode.OK
-        assert (desk.newest_run()["left"], desk.stub.photos) == (1, [b"photo still.jpg"])
-        desk.stub.describes = described
-        assert desk.run()[0] == ExitCode.OK
-        assert len(desk.stub.photos) == 2
+        rig.stub.describes = describes
+        assert rig.run()[0] == ExitCode.OK
+        assert (rig.newest_run()["left"], rig.stub.photos) == (1, [b"photo still.jpg"])
+        rig.stub.describes = described
+        assert rig.run()[0] == ExitCode.OK
+        assert len(rig.stub.photos) == 2
 
     def test_it_is_watched_for_a_second_after_the_listing(
-        self, desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(remote, "SETTLE_SECONDS", 1.0)
         place.add("a.jpg")
@@ -47,7 +47,7 @@ class TestSftp:
         source.close()
 
     def test_a_name_that_is_no_utf8_is_a_name_too(
-        self, desk: Desk, place: Place, sshd: SSHServer, tmp_path: Path
+        self, rig: BatchRig, place: Place, sshd: SSHServer, tmp_path: Path
     ) -> None:
         place.add("a.jpg")
         folder = os.fsencode(sshd.files / "day 1") + b"/gr\xfcn"
@@ -55,65 +55,65 @@ class TestSftp:
         Path(os.fsdecode(folder + b"/\xe9.jpg")).write_bytes(b"photo")
         for path in (folder, folder + b"/\xe9.jpg"):
             shutil.chown(path, sshd.user)
-        assert desk.run("run", "--processed", "move")[0] == ExitCode.OK
-        assert desk.rows("SELECT filename FROM predictions ORDER BY 1") == [("a.jpg",), ("gr\\xfcn/\\xe9.jpg",)]
+        assert rig.run("run", "--processed", "move")[0] == ExitCode.OK
+        assert rig.rows("SELECT filename FROM predictions ORDER BY 1") == [("a.jpg",), ("gr\\xfcn/\\xe9.jpg",)]
         assert place.names() == set()
         assert (tmp_path / "processed" / "gr\\xfcn" / "\\xe9.jpg").read_bytes() == b"photo"
 
 
 class TestRun:
-    def test_pictures_are_kept_and_a_time_limit_holds(self, desk: Desk, place: Place, tmp_path: Path) -> None:
+    def test_pictures_are_kept_and_a_time_limit_holds(self, rig: BatchRig, place: Place, tmp_path: Path) -> None:
         place.write("a.jpg", (SAMPLES / "belt.jpg").read_bytes())
-        desk.environment |= {"AUDIT_SHARE": "1", "BATCH_TIME_LIMIT_S": "0.001"}
-        assert desk.run()[0] == ExitCode.TIME_LIMIT
-        assert desk.newest_run()["left"] == 1
-        del desk.environment["BATCH_TIME_LIMIT_S"]
-        assert desk.run()[0] == ExitCode.OK
+        rig.environment |= {"AUDIT_SHARE": "1", "BATCH_TIME_LIMIT_S": "0.001"}
+        assert rig.run()[0] == ExitCode.TIME_LIMIT
+        assert rig.newest_run()["left"] == 1
+        del rig.environment["BATCH_TIME_LIMIT_S"]
+        assert rig.run()[0] == ExitCode.OK
         assert len(list((tmp_path / "media").rglob("*.jpg"))) == 2
 
-    def test_classifies_then_knows(self, desk: Desk, place: Place) -> None:
+    def test_classifies_then_knows(self, rig: BatchRig, place: Place) -> None:
         place.add("a.jpg", "sub/deep/b c#1?.jpg", "straße.jpg", "a/manifest.csv", *IGNORED)
         place.write("manifest.csv", b"filename,return_id,expected_category\na.jpg,R-1,Belts\n")
-        code, output = desk.run()
+        code, output = rig.run()
         assert code == ExitCode.OK, output
         photos = ["a.jpg", "a/manifest.csv", "straße.jpg", "sub/deep/b c#1?.jpg"]
-        assert desk.rows("SELECT filename, source FROM predictions ORDER BY 1") == [(n, place.shown) for n in photos]
-        assert desk.rows("SELECT return_id, mismatch FROM predictions WHERE filename = 'a.jpg'") == [("R-1", 1)]
-        assert sorted(desk.stub.photos) == sorted(f"photo {name}".encode() for name in photos)
-        code, output = desk.run()
-        assert (code, len(desk.stub.photos)) == (ExitCode.OK, 4)
+        assert rig.rows("SELECT filename, source FROM predictions ORDER BY 1") == [(n, place.shown) for n in photos]
+        assert rig.rows("SELECT return_id, mismatch FROM predictions WHERE filename = 'a.jpg'") == [("R-1", 1)]
+        assert sorted(rig.stub.photos) == sorted(f"photo {name}".encode() for name in photos)
+        code, output = rig.run()
+        assert (code, len(rig.stub.photos)) == (ExitCode.OK, 4)
         assert "known 4" in output
 
-    def test_no_password_is_stored_shown_or_logged(self, desk: Desk, place: Place, tmp_path: Path) -> None:
+    def test_no_password_is_stored_shown_or_logged(self, rig: BatchRig, place: Place, tmp_path: Path) -> None:
         place.add("a.jpg")
-        _, output = desk.run("run", "--json")
-        desk.change("PRAGMA wal_checkpoint(TRUNCATE)")
+        _, output = rig.run("run", "--json")
+        rig.change("PRAGMA wal_checkpoint(TRUNCATE)")
         written = output.encode() + b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert place.shown.encode() in written
         assert b"cret" not in written.replace(b"secret", b"")
 
-    def test_moved_and_quarantined(self, desk: Desk, place: Place, tmp_path: Path) -> None:
+    def test_moved_and_quarantined(self, rig: BatchRig, place: Place, tmp_path: Path) -> None:
         place.add("a.jpg", "sub/b.jpg", "bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
-        assert desk.run("run", "--processed", "move")[0] == ExitCode.PHOTOS_FAILED
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
+        assert rig.run("run", "--processed", "move")[0] == ExitCode.PHOTOS_FAILED
         assert place.names() == set()
         assert (tmp_path / "processed" / "sub" / "b.jpg").read_bytes() == b"photo sub/b.jpg"
         assert (tmp_path / "quarantine" / "bad.jpg").read_bytes() == b"photo bad.jpg"
-        assert desk.run()[0] == ExitCode.OK  # an emptied source is an empty folder
+        assert rig.run()[0] == ExitCode.OK  # an emptied source is an empty folder
 
-    def test_kept_with_a_copy_in_quarantine_then_retried(self, desk: Desk, place: Place, tmp_path: Path) -> None:
+    def test_kept_with_a_copy_in_quarantine_then_retried(self, rig: BatchRig, place: Place, tmp_path: Path) -> None:
         place.add("bad.jpg")
-        desk.stub.answer = lambda body, attempt: NOT_A_PHOTO
-        desk.run()
+        rig.stub.answer = lambda body, attempt: NOT_A_PHOTO
+        rig.run()
         assert place.names() == {"bad.jpg"}
         assert (tmp_path / "quarantine" / "bad.jpg").read_bytes() == b"photo bad.jpg"
         assert (tmp_path / "quarantine" / "bad.jpg.reason").exists()
-        assert desk.run()[0] == ExitCode.OK
-        desk.stub.answer = lambda body, attempt: prediction()
-        assert desk.run("retry-failed")[0] == ExitCode.OK
-        assert desk.newest_run()["classified"] == 1
+        assert rig.run()[0] == ExitCode.OK
+        rig.stub.answer = lambda body, attempt: prediction()
+        assert rig.run("retry-failed")[0] == ExitCode.OK
+        assert rig.newest_run()["classified"] == 1
 
-    def test_a_new_photo_under_an_old_name_is_not_deleted(self, desk: Desk, place: Place) -> None:
+    def test_a_new_photo_under_an_old_name_is_not_deleted(self, rig: BatchRig, place: Place) -> None:
         place.add("a.jpg", "b.jpg")
 
         def answer(body: bytes, attempt: int) -> Answer:
@@ -121,12 +121,12 @@ class TestRun:
                 place.write("a.jpg", b"uploaded meanwhile")
             return prediction()
 
-        desk.stub.answer = answer
-        desk.run("run", "--processed", "delete")
+        rig.stub.answer = answer
+        rig.run("run", "--processed", "delete")
         assert place.names() == {"a.jpg"}
 
     def test_a_file_that_vanishes_while_the_run_goes_on_is_reported(
-        self, desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(object_store, "_HELD_BYTES", 0)
         place.add(*(f"{number:02}.jpg" for number in range(20)), "last.jpg")
@@ -135,23 +135,23 @@ class TestRun:
             place.remove("last.jpg")
             return prediction()
 
-        desk.stub.answer = answer
-        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
-        assert desk.rows("SELECT filename, error_code FROM photos WHERE status = 'failed'") == [
+        rig.stub.answer = answer
+        assert rig.run()[0] == ExitCode.PHOTOS_FAILED
+        assert rig.rows("SELECT filename, error_code FROM photos WHERE status = 'failed'") == [
             ("last.jpg", "unreadable_file")
         ]
 
-    def test_two_shares_are_the_whole(self, desk: Desk, place: Place) -> None:
+    def test_two_shares_are_the_whole(self, rig: BatchRig, place: Place) -> None:
         place.add(*(f"{number}.jpg" for number in range(12)))
         for share in ("0/2", "1/2"):
-            assert desk.run("run", "--shard", share)[0] == ExitCode.OK
-        assert desk.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(12, 12)]
+            assert rig.run("run", "--shard", share)[0] == ExitCode.OK
+        assert rig.rows("SELECT count(*), count(DISTINCT photo_id) FROM predictions_history") == [(12, 12)]
 
 
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
-def test_a_key_leads_nowhere_outside(desk: Desk, place: Place, tmp_path: Path) -> None:
+def test_a_key_leads_nowhere_outside(rig: BatchRig, place: Place, tmp_path: Path) -> None:
     place.add("../../../../escaped.jpg", "//tmp/absolute.jpg", "a//b.jpg")
-    assert desk.run("run", "--processed", "move")[0] == ExitCode.OK
+    assert rig.run("run", "--processed", "move")[0] == ExitCode.OK
     assert place.names() == {"../../../../escaped.jpg"}  # hidden, as all that begins with a dot
     processed = tmp_path / "processed"
     assert sorted(path.relative_to(processed).as_posix() for path in processed.rglob("*.jpg")) == [

@@ -8,70 +8,70 @@ import pytest
 
 from batch_client.errors import SourceError
 from batch_client.exit_codes import ExitCode
-from batch_client.source_url import open_source
-from tests.ssh_server import SSHServer
-from tests.unit.desk import Desk
+from batch_client.sources.open import open_source
+from tests.support.batch_rig import BatchRig
+from tests.support.ssh_server import SSHServer
 from tests.unit.remote_sources.place import Place
 
 
 class TestRefused:
     @pytest.mark.parametrize("place", ["s3"], indirect=True)
-    def test_an_object(self, desk: Desk, place: Place, s3: Any, bucket: str) -> None:
+    def test_an_object(self, rig: BatchRig, place: Place, s3: Any, bucket: str) -> None:
         place.add("a.jpg", "b.jpg")
         denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
         statement = {**denied, "Resource": f"arn:aws:s3:::{bucket}/day 1/b.jpg"}
         s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-        self.is_reported(desk)
+        self.is_reported(rig)
         s3.delete_bucket_policy(Bucket=bucket)
-        assert desk.run()[0] == ExitCode.OK
+        assert rig.run()[0] == ExitCode.OK
 
     @pytest.mark.parametrize("place", ["sftp"], indirect=True)
-    def test_a_file(self, desk: Desk, place: Place, sshd: SSHServer) -> None:
+    def test_a_file(self, rig: BatchRig, place: Place, sshd: SSHServer) -> None:
         place.add("a.jpg", "b.jpg")
         (sshd.files / "day 1" / "b.jpg").chmod(0)
-        self.is_reported(desk)
+        self.is_reported(rig)
 
-    def is_reported(self, desk: Desk) -> None:
-        assert desk.run()[0] == ExitCode.PHOTOS_FAILED
-        assert desk.rows("SELECT filename, status, error_code FROM photos ORDER BY 1") == [
+    def is_reported(self, rig: BatchRig) -> None:
+        assert rig.run()[0] == ExitCode.PHOTOS_FAILED
+        assert rig.rows("SELECT filename, status, error_code FROM photos ORDER BY 1") == [
             ("a.jpg", "classified", None),
             ("b.jpg", "failed", "unreadable_file"),
         ]
 
 
 class TestUnreachable:
-    def test_nobody_listens(self, desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nobody_listens(self, rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         if place.url.startswith("sftp"):
-            desk.environment["INBOX"] = f"sftp://u:s%40cret@127.0.0.1:{port}/x"
-        code, output = desk.run()
+            rig.environment["INBOX"] = f"sftp://u:s%40cret@127.0.0.1:{port}/x"
+        code, output = rig.run()
         assert code == ExitCode.USAGE
         assert "cannot be listed" in output and "cret" not in output
-        assert desk.rows("SELECT count(*) FROM runs") == [(0,)]
+        assert rig.rows("SELECT count(*) FROM runs") == [(0,)]
 
-    def test_no_such_place(self, desk: Desk, place: Place) -> None:
-        desk.environment["INBOX"] = place.url.replace("returns-", "nowhere-").replace("files", "nowhere")
-        code, output = desk.run()
+    def test_no_such_place(self, rig: BatchRig, place: Place) -> None:
+        rig.environment["INBOX"] = place.url.replace("returns-", "nowhere-").replace("files", "nowhere")
+        code, output = rig.run()
         assert (code, "is no folder" in output) == (ExitCode.USAGE, True), output
 
     @pytest.mark.parametrize("place", ["s3"], indirect=True)
-    def test_a_mistyped_prefix_is_no_quiet_night(self, desk: Desk, place: Place, s3: Any, bucket: str) -> None:
+    def test_a_mistyped_prefix_is_no_quiet_night(self, rig: BatchRig, place: Place, s3: Any, bucket: str) -> None:
         """A store knows no folders; only a run that found something there tells an empty one from a wrong one."""
         place.add("a.jpg")
-        desk.environment["INBOX"] = f"s3://{bucket}/day1"
-        code, output = desk.run()
+        rig.environment["INBOX"] = f"s3://{bucket}/day1"
+        code, output = rig.run()
         assert (code, "Nothing lies under" in output) == (ExitCode.USAGE, True), output
-        assert desk.rows("SELECT count(*) FROM runs") == [(0,)]
+        assert rig.rows("SELECT count(*) FROM runs") == [(0,)]
         s3.put_object(Bucket=bucket, Key="day1/", Body=b"")  # what a console makes for a folder
-        assert desk.run()[0] == ExitCode.OK
+        assert rig.run()[0] == ExitCode.OK
 
-    def test_one_file_is_no_folder(self, desk: Desk, place: Place) -> None:
+    def test_one_file_is_no_folder(self, rig: BatchRig, place: Place) -> None:
         place.add("a.jpg")
-        desk.environment["INBOX"] = f"{place.url.rstrip('/')}/a.jpg"
-        code, output = desk.run()
+        rig.environment["INBOX"] = f"{place.url.rstrip('/')}/a.jpg"
+        code, output = rig.run()
         assert (code, "is no folder" in output) == (ExitCode.USAGE, True), output
 
     def test_a_server_with_another_key_gets_no_password(self, sshd: SSHServer, monkeypatch: pytest.MonkeyPatch) -> None:

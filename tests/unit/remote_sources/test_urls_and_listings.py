@@ -8,9 +8,9 @@ import fsspec
 import pytest
 
 from batch_client.errors import SourceError, UsageError
-from batch_client.manifest import read_manifest
-from batch_client.object_store import ObjectStore
-from batch_client.source_url import open_source
+from batch_client.sources.manifest import read_manifest
+from batch_client.sources.object_store import ObjectStore
+from batch_client.sources.open import open_source
 from tests.unit.remote_sources.place import IGNORED
 
 

@@ -1,0 +1,232 @@
+"""One execution of the batch client: everything around a run that a person or a schedule starts."""
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from batch_client.errors import SourceError, UsageError
+from batch_client.exit_codes import ExitCode
+from batch_client.inference.client import Service
+from batch_client.inference.retry import Sender, StopReason
+from batch_client.pipeline.allocator import keep_freed_memory
+from batch_client.pipeline.file_disposition import Disposal
+from batch_client.pipeline.photo import PhotoWork
+from batch_client.pipeline.pictures import MediaStore
+from batch_client.pipeline.run import MOST_IN_FLIGHT, Outcome, Resend, RunOptions, run_source
+from batch_client.reports.html import write_html
+from batch_client.reports.notifications import send_notices
+from batch_client.reports.progress_bar import progress
+from batch_client.reports.summary import report_of_run
+from batch_client.reports.tables import written_whole
+from batch_client.settings import BatchSettings
+from batch_client.sources.open import open_source
+from batch_client.sources.shard import Shard
+from batch_client.sources.source import Source
+from results import runs
+from results.database import Database, ResultsError
+from results.lock import run_lock
+
+log = logging.getLogger("batch_client")
+
+
+def run_once(
+    settings: BatchSettings,
+    database: Database,
+    source: str,
+    name: str,
+    resend: Resend,
+    console: Console,
+    stopped: threading.Event | None = None,
+) -> tuple[Outcome, dict[str, Any]]:
+    """Run over a source, log it and tell whoever wants to know; return how it ended, and its report.
+
+    Args:
+        settings: of this program.
+        database: where results go.
+        source: folder of photos, or its URL.
+        name: under which the source is stored; its path or URL if empty.
+        resend: known photos to send again.
+        console: shows the progress.
+        stopped: set by the signal that stops this run, for a schedule that shall end as well.
+
+    Raises:
+        Locked: another run has these results.
+        UsageError: source or settings are wrong; nothing was recorded.
+        ResultsError: results or disk cannot be written.
+    """
+    with closing(open_source(source)) as opened:
+        return _run_over(settings, database, opened, name, resend, console, stopped)
+
+
+def stored_as(settings: BatchSettings, source: str, name: str) -> tuple[str, str]:
+    """Return the name and the share under which :func:`run_once` records a run over a source.
+
+    Raises:
+        UsageError: source or share are wrong.
+    """
+    with closing(open_source(source)) as opened:
+        return name or opened.name, str(_shard(settings))
+
+
+def _run_over(
+    settings: BatchSettings,
+    database: Database,
+    source: Source,
+    name: str,
+    resend: Resend,
+    console: Console,
+    stopped: threading.Event | None,
+) -> tuple[Outcome, dict[str, Any]]:
+    keep_freed_memory()
+    shard = _shard(settings)
+    _refuse_own_files(source, settings, database)
+    disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)
+    options = RunOptions(disposal, shard, name, resend)
+    service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
+    sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
+    work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share, source.is_remote)
+    try:
+        with (
+            run_lock(database, str(shard)),
+            _obeys_signals(sender, stopped),
+            _ends_in_time(sender, settings.batch_time_limit_s),
+            progress(console, _count(source, options, database)) as show,
+        ):
+            outcome = run_source(database, work, source, options, show)
+    except (ResultsError, SourceError) as error:
+        code = ExitCode.RESULTS if isinstance(error, ResultsError) else ExitCode.USAGE
+        log.error("the run ended with exit code %d: %s", code, error)
+        _notify(settings, {"exit_code": int(code), "message": str(error), "failures": []})
+        raise
+    finally:
+        service.close()
+    report = report_of_run(database, outcome.run)
+    _log(report, outcome)
+    _notify(settings, report)
+    if settings.report_dir is not None:
+        _write_reports(settings.report_dir, settings.media_dir, database, report)
+    return outcome, report
+
+
+def _count(source: Source, options: RunOptions, database: Database) -> int:
+    """Count the files that the run will meet.
+
+    Raises:
+        SourceError: the source cannot be listed, or there is no telling an empty one from a mistyped one.
+    """
+    count = sum(options.shard.holds(file.filename) for file in source.files())
+    if source.is_nowhere:
+        with database.reading() as connection:
+            if not runs.has_found_any(connection, options.name or source.name):
+                raise SourceError(
+                    f"Nothing lies under {source.name}, and no run has found anything there. Check the prefix."
+                )
+    return count
+
+
+def _notify(settings: BatchSettings, report: dict[str, Any]) -> None:
+    send_notices(report, _text(settings.webhook_url), _text(settings.ping_url))
+
+
+def _refuse_own_files(source: Source, settings: BatchSettings, database: Database) -> None:
+    """Refuse a source that holds what we write ourselves: the next run would take it for new photos.
+
+    Raises:
+        UsageError: something of ours lies inside; the message names its variable.
+    """
+    names = ("processed_dir", "quarantine_dir", "media_dir", "log_dir", "report_dir")
+    ours = {name: getattr(settings, name) for name in names}
+    if database.engine.dialect.name == "sqlite":
+        ours["results_db"] = Path(str(database.engine.url.database))
+    for name, path in ours.items():
+        if path is not None and source.contains(path):
+            raise UsageError(f"{name.upper()} ({path}) lies inside the source {source.name}; name a place elsewhere")
+
+
+def _shard(settings: BatchSettings) -> Shard:
+    """Return the share of this client; Kubernetes numbers the pods of a job by itself.
+
+    Raises:
+        UsageError: it is no share; the message says why.
+    """
+    text = settings.batch_shard
+    if text.startswith("/") and settings.job_completion_index is not None:
+        text = f"{settings.job_completion_index}{text}"
+    return Shard.parse(text) if text else Shard()
+
+
+def _write_reports(folder: Path, media: Path, database: Database, report: dict[str, Any]) -> None:
+    """Write ``run-N.html`` and ``run-N.json``.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with database.reading() as connection:
+        write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
+    with written_whole(folder / f"run-{report['id']}.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _log(report: dict[str, Any], outcome: Outcome) -> None:
+    run = {"run": outcome.run}
+    for problem in outcome.manifest_problems:
+        log.error("run %d: %s", outcome.run, problem, extra={"fields": run})
+    for failure in report["failures"]:
+        if failure["is_new"]:
+            fields = {**run, "filename": failure["filename"], "code": failure["code"]}
+            text = f"{failure['filename']}: {failure['code']}: {failure['message']}"
+            log.warning("run %d: %s", outcome.run, text, extra={"fields": fields})
+    columns = {name: value for name, value in report.items() if name not in ("id", "failures")}
+    counts = " ".join(f"{name}={report[name]}" for name in ("found", "classified", "known", "failed", "left"))
+    level = logging.INFO if outcome.exit_code == ExitCode.OK else logging.ERROR
+    message = f"{counts} exit_code={outcome.exit_code:d} seconds={outcome.seconds:.1f} {outcome.message or ''}".strip()
+    log.log(level, "run %d: %s", outcome.run, message, extra={"fields": {**run, **columns}})
+
+
+@contextmanager
+def _ends_in_time(sender: Sender, limit: float | None) -> Iterator[None]:
+    """Stop the sending after so many seconds; None for never."""
+    if limit is None:
+        yield
+        return
+    timer = threading.Timer(limit, sender.stop, [StopReason.TIME_LIMIT])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _obeys_signals(sender: Sender, stopped: threading.Event | None) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        sender.stop(StopReason.INTERRUPTED)
+        if stopped is not None:
+            stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in previous:
+        signal.signal(number, stop)
+    if stopped is not None and stopped.is_set():
+        sender.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _text(url: object) -> str | None:
+    return None if url is None else str(url)

@@ -1,0 +1,133 @@
+"""A service that answers as it is told: every fault of the network without waiting for one."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from handler.decoding.decode import Limits, decode
+from handler.errors import PhotoError
+from handler.fingerprint import fingerprint_of
+
+Answer = tuple[int, Any]
+
+ENGINE_FULL: Answer = (503, {"code": 503, "type": "ServiceUnavailableException", "message": "no worker"})
+WORKER_DIED: Answer = (500, {"code": 500, "type": "InternalServerException", "message": "Worker died."})
+WRONG_KEY: Answer = (400, {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed"})
+DRAINING: Answer = (503, {"error": {"code": "draining", "message": "Try again."}})
+NOT_A_PHOTO: Answer = (415, {"error": {"code": "unsupported_format", "message": "These bytes are no photo."}})
+
+
+def prediction(predicted_class: str = "Socks", model_version: str = "1.0.0") -> Answer:
+    """Return a proper answer."""
+    return 200, {
+        "predicted_class": predicted_class,
+        "confidence": 0.9,
+        "decision": "accept",
+        "top": [{"class": predicted_class, "probability": 0.9}],
+        "model_version": model_version,
+        "contract_version": "1",
+    }
+
+
+def looks(photo: bytes) -> dict[str, str] | None:
+    """Return the fingerprint of a photo as the service tells it; None for bytes that are no photo."""
+    try:
+        return fingerprint_of(decode(photo, Limits(50_000_000, 100_000_000, 16, 16), 128))
+    except PhotoError:
+        return None
+
+
+class StubService:
+    """Answers each photo by ``answer(body, attempt)`` and remembers what it was asked.
+
+    Attributes:
+        answer: decides; ``attempt`` counts how often the same bytes came, from 1.
+            None closes the connection unanswered.
+        token: the only one it accepts.
+        model_version: that it describes itself with.
+        seconds: that each photo takes.
+        room: photos that it takes at once; a further one is told that the engine is full.
+        photos: bodies of all photos, in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[bytes, int], Answer | None] = lambda body, attempt: prediction()
+        self.describes: Callable[[], Answer] = lambda: (
+            200,
+            {"model_version": self.model_version, "contract_version": "1", "classes": ["Socks", "Belts"]},
+        )
+        self.token = "right"
+        self.model_version = "1.0.0"
+        self.photos: list[bytes] = []
+        self.seconds = 0.0
+        self.room = 1000
+        self._inside = 0
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def respond(self, authorization: str | None, content_type: str, body: bytes) -> Answer | None:
+        if authorization != f"Bearer {self.token}":
+            return WRONG_KEY
+        if content_type == "application/json":
+            return self.describes()
+        with self._lock:
+            if self._inside >= self.room:
+                return ENGINE_FULL
+            self._inside += 1
+            self.photos.append(body)
+            attempt = self.photos.count(body)
+        time.sleep(self.seconds)
+        with self._lock:
+            self._inside -= 1
+        return self.answer(body, attempt)
+
+    def serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.02)
+
+    def shut_down(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = stub.respond(self.headers["Authorization"], self.headers["Content-Type"], body)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, value = answer
+                if status == 200 and "predicted_class" in value and self.headers["X-Fingerprint"]:
+                    value = {**value, "fingerprint": looks(body)}
+                content = value if isinstance(value, bytes) else json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        return Handler
+
+
+@contextmanager
+def stub_service() -> Iterator[StubService]:
+    """Run a stub on a free port."""
+    stub = StubService()
+    thread = threading.Thread(target=stub.serve)
+    thread.start()
+    try:
+        yield stub
+    finally:
+        stub.shut_down()
+        thread.join()

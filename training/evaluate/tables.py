@@ -1,0 +1,149 @@
+"""The tables that an evaluation prints."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from training.evaluate.metrics import calibration_error_by_chance, wilson_interval
+from training.evaluate.outcomes import Outcome, by_group, mean_over_accepts
+
+_CONFUSIONS = 10
+_LABEL_WIDTH, _GROUP_WIDTH = 36, 26
+
+
+def width_for(groups: int) -> int:
+    """Return the columns that the table of figures needs, wherever it is printed."""
+    return max(80, _LABEL_WIDTH + groups * _GROUP_WIDTH)
+
+
+def show(console: Console, outcomes: Iterable[Outcome], figures: dict[str, dict[str, Any]]) -> None:
+    """Print the figures of all groups side by side, then of each its categories and its confusions."""
+    groups = by_group(outcomes)
+    console.print(_figures_table(groups, figures))
+    for group, members in groups.items():
+        if any(outcome.known for outcome in members):
+            console.print(_categories_table(group, members))
+            console.print(_confusions_table(group, members))
+
+
+def _figures_table(groups: dict[str, list[Outcome]], figures: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="brackets: 95% intervals", title_justify="left")
+    table.add_column("")
+    columns = []
+    for group, members in groups.items():
+        table.add_column(escape(group), justify="right")
+        columns.append(_figures_column(members, figures[group]))
+    for label in columns[0]:
+        table.add_row(label, *(column[label] for column in columns))
+    return table
+
+
+def _figures_column(outcomes: Sequence[Outcome], figures: dict[str, Any]) -> dict[str, str]:
+    """Return one group's column, by the labels of the rows."""
+    n, unknown_n = figures["n"], figures["unknown_n"]
+    accepted_n = sum(outcome.accepted for outcome in outcomes if outcome.known)
+    mean, sets = mean_over_accepts(outcomes)
+    confidence = torch.tensor([outcome.confidence for outcome in outcomes if outcome.known])
+    return {
+        "photos of the 27 categories": str(n),
+        "top-1, pooled": _with_interval(figures["top1"], n),
+        "top-1, mean over the `accepts` groups": f"{_percent(mean)} of {sets}" if sets else "-",
+        "top-3": _with_interval(figures["top3"], n),
+        "calibration error (ECE, 15 bins)": f"{figures['ece']:.4f}" if n else "-",
+        "  95% value of a perfect model, same n": f"{calibration_error_by_chance(confidence):.4f}" if n else "-",
+        "accepted without a person": _with_interval(figures["accepted_share"], n),
+        "  wrong among these": _with_interval(figures["accepted_wrong"], accepted_n),
+        "items outside the 27": str(unknown_n),
+        "  sent to a person": _with_interval(figures["unknown_to_review"], unknown_n),
+        "top-1 lost by serving, points": _points(figures["top1_lost_by_serving"]),
+    }
+
+
+def _with_interval(value: float | None, total: int) -> str:
+    if value is None:
+        return "-"
+    low, high = wilson_interval(round(value * total), total)
+    return f"{_percent(value)} \\[{low * 100:.1f}, {high * 100:.1f}]"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.1f}%"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.2f}"
+
+
+@dataclass(frozen=True)
+class _Category:
+    """How one category fares.
+
+    Attributes:
+        name: of the category.
+        photos: of which it is the only right answer.
+        found: of these, called so.
+        called: photos called so.
+        rightly: of these, it is among the right answers.
+    """
+
+    name: str
+    photos: int
+    found: int
+    called: int
+    rightly: int
+
+    @property
+    def recall(self) -> float | None:
+        """Return the share found; None without photos."""
+        return self.found / self.photos if self.photos else None
+
+    @property
+    def precision(self) -> float | None:
+        """Return the share rightly called; None where nothing was called so."""
+        return self.rightly / self.called if self.called else None
+
+
+def _categories_table(group: str, outcomes: Sequence[Outcome]) -> Table:
+    """List the categories, the least found first.
+
+    Recall is over the photos with this one right answer: of a coarse label nobody knows which it should have been.
+    """
+    known = [outcome for outcome in outcomes if outcome.known]
+    photos = Counter(outcome.accepts[0] for outcome in known if len(outcome.accepts) == 1)
+    found = Counter(outcome.top[0] for outcome in known if outcome.accepts == outcome.top[:1])
+    called = Counter(outcome.top[0] for outcome in known)
+    rightly = Counter(outcome.top[0] for outcome in known if outcome.right)
+    categories = [_Category(name, photos[name], found[name], called[name], rightly[name]) for name in photos | called]
+    table = Table(box=box.SIMPLE_HEAD, title=f"{escape(group)}: by category, of the 27 only", title_justify="left")
+    table.add_column("category")
+    for heading in ("photos", "recall", "called so", "precision"):
+        table.add_column(heading, justify="right")
+    # A category without photos has no recall to be weak in: it comes last.
+    for each in sorted(categories, key=lambda each: (2.0 if each.recall is None else each.recall, each.name)):
+        table.add_row(each.name, str(each.photos), _percent(each.recall), str(each.called), _percent(each.precision))
+    return table
+
+
+def _confusions_table(group: str, outcomes: Sequence[Outcome]) -> Table:
+    of = Counter(_joined(outcome) for outcome in outcomes if outcome.known)
+    wrong = Counter((_joined(outcome), outcome.top[0]) for outcome in outcomes if outcome.known and not outcome.right)
+    table = Table(box=box.SIMPLE_HEAD, title=f"{escape(group)}: worst confusions", title_justify="left")
+    for heading in ("right answer", "called"):
+        table.add_column(heading)
+    table.add_column("photos", justify="right")
+    for (right, called), count in wrong.most_common(_CONFUSIONS):
+        table.add_row(right, called, f"{count} of {of[right]}")
+    return table
+
+
+def _joined(outcome: Outcome) -> str:
+    """Return the right answers in words that fit a column."""
+    first, *others = outcome.accepts
+    return f"{first} and {len(others)} others" if len(others) > 2 else " or ".join(outcome.accepts)

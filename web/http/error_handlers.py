@@ -1,0 +1,62 @@
+"""Every error that the desk answers, in one shape: JSON for programs, a page for people."""
+
+import logging
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from results.database import ResultsError
+from web.http.errors import WebError
+from web.http.rendering import render, wants_page
+from web.http.security import SECURITY_HEADERS
+
+log = logging.getLogger("web")
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
+_TITLES = {401: "Please log in", 403: "Not allowed", 404: "Not here", 405: "Not here", 503: "Away for a moment"}
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Make the application answer all faults in our shape."""
+
+    @app.exception_handler(WebError)
+    def on_web_error(request: Request, error: WebError) -> Response:
+        if error.status == 401 and wants_page(request) and request.method == "GET":
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        return _answer(request, error.status, error.body, error.headers)
+
+    @app.exception_handler(HTTPException)
+    def on_http_error(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, WebError):  # raised while a body was read, of which FastAPI makes a 400
+            return on_web_error(request, error.__cause__)
+        code = _CODES.get(error.status_code, "http_error")
+        body = {"error": {"code": code, "message": f"{request.method} {request.url.path}: {error.detail}"}}
+        return _answer(request, error.status_code, body, dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def on_bad_input(request: Request, error: RequestValidationError) -> Response:
+        problems = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+        return _answer(request, 422, {"error": {"code": "invalid_request", "message": problems}}, {})
+
+    @app.exception_handler(ResultsError)
+    def on_results_error(request: Request, error: ResultsError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The results cannot be read or written at the moment. The log says why; try again."
+        return _answer(request, 503, {"error": {"code": "results_away", "message": message}}, {"Retry-After": "5"})
+
+    @app.exception_handler(Exception)
+    def on_bug(request: Request, error: Exception) -> Response:
+        message = "A fault of ours; the log has it. Nothing was stored."
+        return _answer(request, 500, {"error": {"code": "internal_error", "message": message}}, SECURITY_HEADERS)
+
+
+def _answer(request: Request, status: int, body: dict[str, Any], headers: dict[str, str]) -> Response:
+    if not wants_page(request):
+        return JSONResponse(body, status, headers)
+    context = {"title": _TITLES.get(status, "That did not work"), "status": status, **body}
+    return render(request, "error.html", context, status, headers)

@@ -1,0 +1,76 @@
+"""Pages: templates, what every one of them shows, and how figures and times are written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+
+from web.auth.users import csrf_token
+
+_ROOM = Path(__file__).resolve().parent.parent
+STATIC = _ROOM / "static"
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(_ROOM / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES = Jinja2Templates(env=_ENVIRONMENT)
+
+
+def render(
+    request: Request,
+    template: str,
+    context: dict[str, Any],
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Render a page for whoever asks for it."""
+    everywhere = {
+        "person": request.app.state.gate.person(request),
+        "csrf": csrf_token(request),
+        "path": request.url.path,
+    }
+    return _TEMPLATES.TemplateResponse(request, template, {**everywhere, **context}, status, headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Tell a browser that shows a page from a program."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share of 1 as people read it; never 100% for what is not all."""
+    if share is None:
+        return "-"
+    text = f"{share * 100:.{digits}f}%"
+    return f"{100 - 10**-digits:.{digits}f}%" if share < 1 and text.startswith("100") else text
+
+
+def count(number: int) -> str:
+    """Write a number with thin spaces between thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration."""
+    if value is None:
+        return "-"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
+
+
+_ENVIRONMENT.globals.update(zip=zip)
+_ENVIRONMENT.filters.update(percent=percent, count=count, plural=plural, seconds=seconds, from_json=json.loads)

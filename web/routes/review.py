@@ -1,0 +1,243 @@
+"""The review desk: what waits for a person, given out so that no two people get the same photo."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from results import review_queue, reviews
+from results.database import Database
+from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
+from results.schema import STORABLE_TEXT
+from results.search import SEARCH_COLUMNS, photos_by_id
+from web.auth.users import Person, demand, demand_csrf_header
+from web.http.errors import WebError
+from web.http.rendering import render
+from web.pictures import PhotoId
+from web.routes.predict import errors
+from web.routes.search import csv_answer
+
+router = APIRouter()
+
+MOST_COUNTED = 10_000
+_MOST_OF_A_CATEGORY = 200  # counted; a few screens full, more would tell nobody more
+_GRID_SIZE = 24
+_ROWS_AT_ONCE = 1_000
+_CHANGES = [Depends(demand_csrf_header)]
+
+Reviewer = Annotated[Person, Depends(demand("reviewer"))]
+Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="drawn by the browser tab")]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Kind = Literal["mismatch", "repeat", "unsure"]
+Category = Annotated[str, Field(max_length=100, pattern=STORABLE_TEXT)]
+
+
+class Claim(BaseModel):
+    """What a tab shows, and how much more it wants."""
+
+    desk: Tab
+    count: int = Field(ge=0, le=60)
+    held: list[Id] = Field(default=[], max_length=200)
+    category: Category | None = None
+    kind: Kind | None = None
+
+
+class Decision(BaseModel):
+    """What a person decided about one photo."""
+
+    prediction_id: Id
+    kind: reviews.Kind = "category"
+    category: Category | None = Field(default=None, description="for the kind `category`: which")
+
+
+class Accepted(BaseModel):
+    """A photo whose prediction is right."""
+
+    photo_id: Id
+    prediction_id: Id
+
+
+class Acceptance(BaseModel):
+    """Photos of which a person says that the model was right about all."""
+
+    photos: list[Accepted] = Field(min_length=1, max_length=200)
+
+
+class Release(BaseModel):
+    """A tab that is being closed."""
+
+    desk: Tab
+
+
+@router.get("/review", include_in_schema=False)
+def review_page(
+    request: Request, _: Annotated[Person, Depends(demand("viewer"))], kind: Kind | None = None
+) -> Response:
+    """Show the desk; its script fetches the photos."""
+    return render(request, "review.html", {**_shown(request), "kind": kind})
+
+
+@router.get("/review.csv", include_in_schema=False)
+def queue_csv(request: Request, _: Annotated[Person, Depends(demand("viewer"))], kind: Kind | None = None) -> Response:
+    """Send all that waits, in its order, as CSV."""
+    database = _database(request)
+
+    def rows() -> Iterator[list[Any]]:
+        with database.reading() as connection:
+            for photo_ids in review_queue.in_order(connection, _ROWS_AT_ONCE, kind):
+                yield from ([row[name] for name in SEARCH_COLUMNS] for row in photos_by_id(connection, photo_ids))
+
+    return csv_answer("waiting.csv", SEARCH_COLUMNS, rows())
+
+
+@router.get("/review/grid", include_in_schema=False)
+def grid_page(
+    request: Request, _: Annotated[Person, Depends(demand("viewer"))], category: Category | None = None
+) -> Response:
+    """Show the photos of one category side by side, or which categories there are."""
+    with _database(request).reading() as connection:
+        waiting = review_queue.waiting_categories(connection, _MOST_OF_A_CATEGORY)
+    context = {**_shown(request), "category": category, "waiting_categories": waiting, "size": _GRID_SIZE}
+    context["most_of_a_category"] = _MOST_OF_A_CATEGORY
+    return render(request, "grid.html", context)
+
+
+@router.post("/desk/claim", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Take photos")
+def claim(request: Request, person: Reviewer, body: Claim) -> dict[str, Any]:
+    """Give a tab its next photos; they and those it holds are kept from all others for `WEB_CLAIM_S` seconds."""
+    with _database(request).writing() as connection:
+        claimed = review_queue.claim(
+            connection,
+            f"{person.name}:{body.desk}",
+            body.count,
+            request.app.state.settings.web_claim_s,
+            body.held,
+            body.category,
+            body.kind,
+        )
+        found = photos_by_id(connection, claimed.photo_ids)
+        waiting = review_queue.count_waiting(connection, MOST_COUNTED, body.category, body.kind)
+    photos = [_for_desk(photo) for photo in request.app.state.pictures.mark(found)]
+    return {"photos": photos, "lost": claimed.lost, "waiting": waiting}
+
+
+@router.post(
+    "/desk/release", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Give photos back"
+)
+def release(request: Request, person: Reviewer, body: Release) -> dict[str, bool]:
+    """Give back what a tab has claimed."""
+    with _database(request).writing() as connection:
+        review_queue.release(connection, f"{person.name}:{body.desk}")
+    return {"released": True}
+
+
+@router.post(
+    "/photos/{photo_id}/verdict",
+    dependencies=_CHANGES,
+    responses=errors(401, 403, 404, 409, 413, 422, 503),
+    summary="Decide about a photo",
+)
+def decide(request: Request, person: Reviewer, photo_id: PhotoId, body: Decision) -> dict[str, Any]:
+    """Store a verdict. The second one on a photo is refused with 409 and says whose the first is."""
+    if (body.kind == "category") != (body.category is not None):
+        raise WebError(422, "invalid_request", "A category belongs to the kind `category`, and to no other.")
+    if body.category is not None and request.app.state.categories.refuses(body.category):
+        raise WebError(422, "unknown_category", f"{body.category!r} is none of the model's categories.")
+    with _database(request).writing() as connection:
+        verdict = Verdict(photo_id, body.prediction_id, body.kind, body.category)
+        try:
+            review_id = _store(connection, person, verdict)
+        except NoSuchPhoto as error:
+            raise WebError(404, "no_such_photo", f"{error}: it was purged, or classified again.") from error
+        except AlreadyReviewed as error:
+            standing = {name: error.standing[name] for name in ("reviewer", "verdict", "to_class", "created_at")}
+            raise WebError(409, "already_reviewed", _refusal(error.standing), standing=standing) from error
+        waiting = review_queue.count_waiting(connection, MOST_COUNTED)
+    return {"review_id": review_id, "waiting": waiting}
+
+
+@router.post(
+    "/desk/accept", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
+)
+def accept(request: Request, person: Reviewer, body: Acceptance) -> dict[str, Any]:
+    """Store that the model was right about all of some photos; of those that somebody decided before, nothing."""
+    stored, refused = [], []
+    with _database(request).writing() as connection:
+        shown = photos_by_id(connection, [photo.photo_id for photo in body.photos])
+        classes = {(photo["photo_id"], photo["prediction_id"]): photo["predicted_class"] for photo in shown}
+        for photo in body.photos:
+            key = (photo.photo_id, photo.prediction_id)
+            try:
+                if key not in classes:
+                    raise NoSuchPhoto(f"photo {photo.photo_id} was purged, or classified again")
+                review_id = _store(connection, person, Verdict(*key, "category", classes[key]))
+                stored.append({"photo_id": photo.photo_id, "review_id": review_id})
+            except NoSuchPhoto as error:
+                refused.append({"photo_id": photo.photo_id, "message": f"{error}."})
+            except AlreadyReviewed as error:
+                refused.append({"photo_id": photo.photo_id, "message": _refusal(error.standing)})
+        waiting = review_queue.count_waiting(connection, MOST_COUNTED)
+    return {"stored": stored, "refused": refused, "waiting": waiting}
+
+
+@router.post(
+    "/verdicts/{review_id}/undo",
+    dependencies=_CHANGES,
+    responses=errors(401, 403, 404, 409, 422, 503),
+    summary="Take a verdict back",
+)
+def undo(request: Request, person: Reviewer, review_id: PhotoId) -> dict[str, Any]:
+    """Store that a verdict is taken back; the photo waits again."""
+    with _database(request).writing() as connection:
+        try:
+            photo_id = reviews.undo(connection, person.name, review_id, person.may("admin"))
+        except NoSuchPhoto as error:
+            raise WebError(404, "no_such_verdict", f"{error}.") from error
+        except CannotUndo as error:
+            raise WebError(409, "cannot_undo", f"{error}.") from error
+        review_queue.refresh(connection, [photo_id])
+        waiting = review_queue.count_waiting(connection, MOST_COUNTED)
+    return {"photo_id": photo_id, "waiting": waiting}
+
+
+def _store(connection: Connection, person: Person, verdict: Verdict) -> int:
+    review_id = reviews.store_verdict(connection, person.name, verdict)
+    review_queue.refresh(connection, [verdict.photo_id])
+    return review_id
+
+
+def _refusal(standing: dict[str, Any]) -> str:
+    said = standing["to_class"] or {"not_ours": "not one of ours"}.get(standing["verdict"], "unusable photo")
+    return f"{standing['reviewer']} was faster and decided: {said}. Your verdict was not stored."
+
+
+def _shown(request: Request) -> dict[str, Any]:
+    """Return what both kinds of desk show around the photos."""
+    with _database(request).reading() as connection:
+        counts = {name: review_queue.count_waiting(connection, MOST_COUNTED, kind=name) for name in review_queue.KINDS}
+    return {
+        "categories": request.app.state.categories.names(),
+        "counts": counts,
+        "most_counted": MOST_COUNTED,
+        "renew_seconds": request.app.state.settings.web_claim_s // 3,
+    }
+
+
+def _for_desk(photo: dict[str, Any]) -> dict[str, Any]:
+    """Return what the script shows of a photo."""
+    names = ("prediction_id", "filename", "return_id", "expected_category", "predicted_class", "confidence", "picture")
+    return {
+        "id": photo["photo_id"],
+        **{name: photo[name] for name in (*names, "reason", "decision", "repeat_of", "repeat_kind", "timestamp")},
+        "mismatch": photo["mismatch"] == 1,
+        "top": json.loads(photo["top3"]),
+    }
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database

@@ -1,0 +1,91 @@
+"""The batch client's runs: what each found, and what became of it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as InPath
+from starlette.responses import Response
+
+from results import photos, reporting, runs
+from results.database import Database
+from web.auth.users import demand
+from web.http.errors import WebError
+from web.http.rendering import render
+from web.routes.search import csv_answer
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(demand("viewer"))])
+RunId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+
+_RUNS = 60
+_FAILURES = 200
+_ROWS_AT_ONCE = 1_000
+_COLUMNS = (
+    *("id", "started_at", "finished_at", "seconds", "speed", "status", "exit_code", "message", "source", "shard"),
+    *("found", "classified", "known", "failed", "left", "model_version", "contract_version"),
+)
+
+
+@router.get("/runs")
+def runs_page(request: Request) -> Response:
+    """Show the newest runs."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        listed = [_with_speed(run) for run in runs.list_runs(connection, _RUNS)]
+    return render(request, "runs.html", {"runs": listed, "most": _RUNS})
+
+
+@router.get("/runs.csv")
+def runs_csv(request: Request) -> Response:
+    """Send all runs as CSV."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        listed = [_with_speed(run) for run in runs.list_runs(connection, None)]
+    return csv_answer("runs.csv", _COLUMNS, ([run[name] for name in _COLUMNS] for run in listed))
+
+
+@router.get("/runs/{run_id}")
+def run_page(request: Request, run_id: RunId) -> Response:
+    """Show one run with its failures and their reasons."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        run = _existing(runs.find_run(connection, run_id), run_id)
+        context = {
+            "run": _with_speed(run),
+            "classes": photos.classes_of_run(connection, run_id),
+            "failures": reporting.failures(connection, run_id, _FAILURES),
+            "mismatches": reporting.count_mismatches(connection, run_id),
+        }
+    return render(request, "run.html", context)
+
+
+@router.get("/runs/{run_id}/photos.csv")
+def run_csv(request: Request, run_id: RunId) -> Response:
+    """Send what a run classified and what it could not, as CSV."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        _existing(runs.find_run(connection, run_id), run_id)
+
+    def rows() -> Iterator[list[Any]]:
+        with database.reading() as connection:
+            for query in (reporting.answers_query(run_id), reporting.failures_query(run_id)):
+                for group in reporting.in_groups(connection, query, _ROWS_AT_ONCE):
+                    yield from (list(row) for row in group)
+
+    return csv_answer(f"run-{run_id}.csv", reporting.EXPORT_COLUMNS, rows())
+
+
+def _existing(run: dict[str, Any] | None, run_id: int) -> dict[str, Any]:
+    if run is None:
+        raise WebError(404, "no_such_run", f"There is no run {run_id}.")
+    return run
+
+
+def _with_speed(run: dict[str, Any]) -> dict[str, Any]:
+    """Add how long a run took, and how many photos it sent a second."""
+    taken = None
+    if run["finished_at"] is not None:
+        taken = (datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()
+    sent = run["classified"] + run["failed"]
+    return {**run, "seconds": taken, "speed": sent / taken if taken and sent else None}

@@ -1,0 +1,110 @@
+"""Figures over many runs, drawn as inline SVG."""
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from results import figures, photos
+from results.database import Database
+from results.figures import Judged
+from web.auth.users import demand
+from web.charts import area_plot, line_plot
+from web.http.rendering import render
+from web.intervals import wilson
+from web.routes.search import csv_answer
+
+router = APIRouter(include_in_schema=False)
+
+_RUNS = 60
+_CATEGORIES_DRAWN = 8  # the largest; the rest are one band
+_OF_WHICH = ("spot checks", "all verdicts")
+_COLUMNS = ("of", "category", "reviewed", "overruled", "accuracy", "low", "high")
+
+
+class CountedRuns:
+    """Counts what a closed run answered once: its answers do not change, and a million of them take a while.
+
+    Args:
+        database: the results. What is purged from them leaves the figures with the next start.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.classes_of = lru_cache(maxsize=4 * _RUNS)(self._count)
+
+    def _count(self, run_id: int) -> list[dict[str, Any]]:
+        with self._database.reading() as connection:
+            return photos.classes_of_run(connection, run_id)
+
+
+@router.get("/figures")
+def figures_page(request: Request, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+    """Show what was sorted over time, what was accepted without a person, and how often people disagree."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        newest = figures.newest_closed_runs(connection, _RUNS)
+        audit = figures.judged(connection, only_audit=True)
+        overruled = figures.judged(connection, only_audit=False)
+    counted_runs: CountedRuns = request.app.state.counted_runs
+    counted = [counted_runs.classes_of(run["id"]) for run in newest]
+    accepted = [_share([entry["accept"] for entry in run], run) for run in counted]
+    labels = [run["started_at"][:10] for run in newest]
+    context = {
+        "runs": newest,
+        "accepted_plot": line_plot(labels, accepted) if newest else None,
+        "accepted_last": accepted[-1] if accepted else None,
+        "category_plot": area_plot(labels, *_bands(counted)) if newest else None,
+        "audit": _with_interval(_total(audit)) if audit else None,
+        "audit_by_category": [_with_interval(row) for row in audit],
+        "overruled": [_with_interval(row) for row in overruled],
+        "overruled_total": _with_interval(_total(overruled)) if overruled else None,
+    }
+    return render(request, "figures.html", context)
+
+
+@router.get("/figures.csv")
+def figures_csv(request: Request, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+    """Send how often people overrule the model as CSV, for the spot checks and for all verdicts."""
+    database: Database = request.app.state.database
+    with database.reading() as connection:
+        judged = {name: figures.judged(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
+    rows = [{"of": name, **_with_interval(row)} for name, listed in judged.items() for row in listed]
+    return csv_answer("figures.csv", _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
+
+
+def _share(some: list[int], run: list[dict[str, Any]]) -> float:
+    total = sum(entry["accept"] + entry["review"] for entry in run)
+    return sum(some) / total if total else 0.0
+
+
+def _bands(counted: list[list[dict[str, Any]]]) -> tuple[list[str], list[list[int]]]:
+    """Return the names of the largest categories and, by run, how many photos each has; the last is all the rest."""
+    totals: dict[str, int] = {}
+    by_run = [{entry["predicted_class"]: entry["accept"] + entry["review"] for entry in run} for run in counted]
+    for run in by_run:
+        for name, number in run.items():
+            totals[name] = totals.get(name, 0) + number
+    largest = sorted(totals, key=lambda name: (-totals[name], name))[:_CATEGORIES_DRAWN]
+    rest = [sum(number for name, number in run.items() if name not in largest) for run in by_run]
+    values = [[run.get(name, 0) for name in largest] + [other] for run, other in zip(by_run, rest, strict=True)]
+    return [*largest, "all others"], values
+
+
+def _total(rows: list[Judged]) -> Judged:
+    return Judged("all", sum(row.reviewed for row in rows), sum(row.overruled for row in rows))
+
+
+def _with_interval(row: Judged) -> dict[str, Any]:
+    """Add the share of right answers and its 95% interval."""
+    right = row.reviewed - row.overruled
+    low, high = wilson(right, row.reviewed)
+    return {
+        "category": row.category,
+        "reviewed": row.reviewed,
+        "overruled": row.overruled,
+        "accuracy": right / row.reviewed,
+        "low": low,
+        "high": high,
+    }
