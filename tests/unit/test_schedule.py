@@ -291,24 +291,3 @@ class TestMissed:
         schedule, last = Schedule.parse("0 2 * * *", "UTC"), datetime.fromisoformat(written)
         assert not schedule.missed(last, last + timedelta(milliseconds=1))
         assert schedule.missed(last, last + timedelta(days=1))
-
-    @pytest.mark.parametrize(
-        ("source", "shard", "exit_code", "counts"),
-        [
-            ("/inbox", "1/2", 4, True),
-            ("/inbox", "", 0, True),
-            ("/inbox", "0/2", 0, False),
-            ("/elsewhere", "1/2", 0, False),
-            ("/inbox", "1/2", 130, False),
-            ("/inbox", "1/2", None, False),
-        ],
-    )
-    def test_only_a_run_that_did_this_work_counts(
-        self, database: Database, source: str, shard: str, exit_code: int | None, counts: bool
-    ) -> None:
-        with database.writing() as connection:
-            run = runs.start_run(connection, source, shard)
-            if exit_code is not None:
-                runs.finish_run(connection, run, "finished", exit_code, Counts(), None)
-        with database.reading() as connection:
-            assert (runs.last_started(connection, "/inbox", "1/2", 130) is not None) is counts

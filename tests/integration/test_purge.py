@@ -14,8 +14,8 @@ from results.repeats import Fingerprint
 from results.schema import photos as photos_table
 from results.schema import reviews
 from results.verify import verify
+from tests.integration.test_review_queue import waiting
 from tests.support.stored_runs import OLD, answer, failure, filenames, make_old, night, older, photo_id, review, rows
-from tests.unit.test_review_queue import waiting
 
 
 class TestAge:

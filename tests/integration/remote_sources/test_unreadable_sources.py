@@ -9,9 +9,9 @@ import pytest
 from batch_client.errors import SourceError
 from batch_client.exit_codes import ExitCode
 from batch_client.sources.open import open_source
+from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
 from tests.support.ssh_server import SSHServer
-from tests.unit.remote_sources.place import Place
 
 
 class TestRefused:

@@ -12,10 +12,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from batch_client.sources import remote
+from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
 from tests.support.relay import Line, line_to
 from tests.support.ssh_server import SSHServer, find_sshd, run_sshd
-from tests.unit.remote_sources.place import Place
 
 
 @pytest.fixture(scope="package")

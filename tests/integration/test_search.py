@@ -8,8 +8,8 @@ import pytest
 from results import figures
 from results.database import Database
 from results.search import Criteria, all_photos, find_photos, repeats_of
+from tests.integration.test_review_queue import decide, unsure
 from tests.support.stored_runs import answer, make_old, night, photo_id
-from tests.unit.test_review_queue import decide, unsure
 
 
 def found(database: Database, **criteria: object) -> list[str]:

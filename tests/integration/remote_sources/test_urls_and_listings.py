@@ -11,7 +11,7 @@ from batch_client.errors import SourceError, UsageError
 from batch_client.sources.manifest import read_manifest
 from batch_client.sources.object_store import ObjectStore
 from batch_client.sources.open import open_source
-from tests.unit.remote_sources.place import IGNORED
+from tests.integration.remote_sources.place import IGNORED
 
 
 class TestUrls:

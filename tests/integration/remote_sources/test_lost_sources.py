@@ -9,10 +9,10 @@ from moto import settings as moto_settings
 
 from batch_client.exit_codes import ExitCode
 from batch_client.pipeline import run
+from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
 from tests.support.relay import Line
 from tests.support.stub_service import Answer, prediction
-from tests.unit.remote_sources.place import Place
 
 
 class TestLost:

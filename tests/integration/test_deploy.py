@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.support.monitoring import DEPLOY, promtool, queries
 
-RULE_TESTS = ROOT / "tests" / "unit" / "alert_rules_test.yml"
+RULE_TESTS = ROOT / "tests" / "integration" / "alert_rules_test.yml"
 
 
 def run(*arguments: str | Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from batch_client.exit_codes import ExitCode
 from batch_client.sources import object_store, remote
 from batch_client.sources.open import open_source
+from tests.integration.remote_sources.place import IGNORED, Place
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import SAMPLES
 from tests.support.ssh_server import SSHServer
 from tests.support.stub_service import NOT_A_PHOTO, Answer, prediction
-from tests.unit.remote_sources.place import IGNORED, Place
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)

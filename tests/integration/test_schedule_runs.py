@@ -10,6 +10,9 @@ from itertools import pairwise
 import pytest
 
 from batch_client.schedule.loop import Schedule, run_forever
+from results import runs
+from results.database import Database
+from results.runs import Counts
 
 PERIOD = 0.1  # seconds
 
@@ -118,3 +121,25 @@ class TestRunForever:
         assert len(attempts) == 3
         assert caplog.text.count("the schedule goes on") == 3
         assert "the disk is full" in caplog.text or "exit code 75" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("source", "shard", "exit_code", "counts"),
+    [
+        ("/inbox", "1/2", 4, True),
+        ("/inbox", "", 0, True),
+        ("/inbox", "0/2", 0, False),
+        ("/elsewhere", "1/2", 0, False),
+        ("/inbox", "1/2", 130, False),
+        ("/inbox", "1/2", None, False),
+    ],
+)
+def test_only_a_run_that_did_this_work_counts(
+    database: Database, source: str, shard: str, exit_code: int | None, counts: bool
+) -> None:
+    with database.writing() as connection:
+        run = runs.start_run(connection, source, shard)
+        if exit_code is not None:
+            runs.finish_run(connection, run, "finished", exit_code, Counts(), None)
+    with database.reading() as connection:
+        assert (runs.last_started(connection, "/inbox", "1/2", 130) is not None) is counts

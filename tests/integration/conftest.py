@@ -1,0 +1,36 @@
+"""Fixtures of the integration level: the batch client against a stub service, results on both engines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch_client.inference import retry
+from batch_client.sources import local
+from results.database import Database
+from tests.support.batch_rig import BatchRig
+from tests.support.fixtures import log_as_found, media
+from tests.support.postgresql import PostgreSQL
+from tests.support.stub_service import stub_service
+
+__all__ = ["log_as_found", "media"]
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
+    monkeypatch.setattr(local, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(retry, "_FIRST_PAUSE_SECONDS", 0.001)
+    with stub_service() as stub:
+        yield BatchRig(tmp_path, stub)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty results database, once of each kind."""
+    if request.param == "sqlite":
+        opened = Database(str(tmp_path / "results.db"))
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        opened = Database(server.new_database())
+    yield opened
+    opened.close()
