@@ -82,7 +82,7 @@ FROM server-packages AS archive
 COPY handler/ handler/
 COPY export/ export/
 COPY model/ model/
-# One copy under both its names; candidate.mar is the place for the next version, see the README.
+# One copy under both its names; candidate.mar is the place for the next version, see docs/deployment.md.
 RUN python3 -m export build && cd model_store && ln -s /models/candidate.mar candidate.mar \
     && for name in refund_classifier-*.mar; do ln -sf refund_classifier.mar "$name"; done
 

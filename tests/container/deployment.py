@@ -89,7 +89,7 @@ class Deployment:
         return done.stdout
 
     def shell(self, script: str) -> str:
-        """Run commands of the README as they stand there, but against this deployment."""
+        """Run commands of the docs as they stand there, but against this deployment."""
         files = " ".join(f"-f {file}" for file in self._files)
         prelude = f'docker() {{ [ "$1" = compose ] && shift && docker-compose -p {self.name} {files} "$@"; }}\n'
         for there, here in (("http://127.0.0.1:8080", "server"), ("http://127.0.0.1:8000", "web")):

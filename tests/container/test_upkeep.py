@@ -1,4 +1,4 @@
-"""Backup, restore, another model version, release: the README's own commands."""
+"""Backup, restore, another model version, release: with the commands of the docs."""
 
 import json
 import re
@@ -19,22 +19,16 @@ from handler.contract import Contract
 from tests.conftest import ROOT
 from tests.container.deployment import SERVICES, Deployment, wait_for
 from tests.container.engine import docker
+from tests.support.documents import commands, page, section
 from tests.support.drawn_photos import encoded, mosaic
 
 COUNT = "SELECT count(*) FROM predictions"
 
 
-def commands(heading: str) -> list[str]:
-    """Return the commands that follow a bold heading in the README's section on containers."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## In containers")[2].partition("\n## ")[0]
-    block = section.partition(f"**{heading}**")[2].partition("```console\n")[2].partition("```")[0]
-    return re.findall(r"^\$ (.+?)(?:\s+# .*)?$", block, flags=re.MULTILINE)
-
-
 def test_backup_while_it_runs_and_restore(deployment: Deployment) -> None:
     deployment.put("before.jpg", encoded(mosaic((240, 320), 21)))
     deployment.run("batch", "batch-client", "run")
-    backup, restore = commands("Backup")
+    backup, restore = commands(section(page("deployment"), "Backup"))
     [[before]] = deployment.query(COUNT)
     for _ in range(2):  # over an older one, too
         deployment.shell(backup)
@@ -53,8 +47,10 @@ def test_upgrade_and_rollback_while_photos_are_classified(deployment: Deployment
     old = contract.model_version
     new = f"{int(old.partition('.')[0]) + 1}.0.0"
     _next_version(deployment, new)
-    versions, place, manage, register, upgrade, rollback, remove = commands("Another model version")
-    assert re.fullmatch(r"OLD=\S+ NEW=\S+", versions), "the README's are an example"
+    versions, place, manage, register, upgrade, rollback, remove = commands(
+        section(page("deployment"), "Another model version")
+    )
+    assert re.fullmatch(r"OLD=\S+ NEW=\S+", versions), "the versions in the docs are an example"
     setting = f"OLD={old} NEW={new}\n{manage}\n"
     photo, started = encoded(mosaic((240, 320), 23)), deployment.inspect("server")["State"]["StartedAt"]
     with _requests_all_the_time(deployment) as answers:

@@ -1,4 +1,4 @@
-"""The errors that the README's tables list, and those that openapi.yaml describes."""
+"""The errors that the docs list, and those that openapi.yaml describes."""
 
 import re
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 
-def tabled_codes(readme: str) -> set[tuple[str, str]]:
-    """Return (status, code or type) of the README's two tables of errors."""
-    rows = re.findall(r"^\| ([45]\d\d(?:, [45]\d\d)*) \| ([^|]+) \|", readme, flags=re.MULTILINE)
+def tabled_codes(text: str) -> set[tuple[str, str]]:
+    """Return (status, code or type) of the two tables of errors in a page."""
+    rows = re.findall(r"^\| ([45]\d\d(?:, [45]\d\d)*) \| ([^|]+) \|", text, flags=re.MULTILINE)
     return {
         (status, code) for cell, names in rows for status in cell.split(", ") for code in re.findall(r"`(\w+)`", names)
     }

@@ -1,16 +1,14 @@
-"""The rows of the README's settings table, as the settings object knows them."""
+"""The rows of the settings tables in the docs, built from the settings classes."""
 
 from enum import Enum
 
-from batch_client.settings import BatchSettings
-from web.settings import WebSettings
+from pydantic_settings import BaseSettings
 
 
-def settings_rows() -> list[str]:
-    """Return one Markdown row a variable of the batch client or the web desk."""
+def settings_rows(program: type[BaseSettings]) -> list[str]:
+    """Return one Markdown row for each variable of a program: its name, default and description."""
     return [
         f"| `{name.upper()}` | {_shown(setting.default)} | {setting.description} |"
-        for program in (BatchSettings, WebSettings)
         for name, setting in program.model_fields.items()
     ]
 

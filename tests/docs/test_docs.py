@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
 from batch_client.cli import app
 from batch_client.exit_codes import ExitCode
@@ -18,11 +19,11 @@ from serving import settings as serving_settings
 from tests.conftest import ROOT
 from tests.docs.error_codes import described_codes, tabled_codes
 from tests.docs.settings_table import settings_rows
+from tests.support.documents import README, documents, page, section
 from web.cli import app as web_app
 from web.routes.predict import LARGEST_PHOTO as LARGEST_UPLOAD
 from web.settings import WebSettings
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROPERTIES = dict(
     line.split("=", 1)
     for line in (ROOT / "config.properties").read_text(encoding="utf-8").splitlines()
@@ -30,66 +31,72 @@ PROPERTIES = dict(
 )
 
 
-def test_every_error_code_is_in_the_readme() -> None:
+def test_every_error_code_is_in_the_docs() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handler").rglob("*.py"))
     codes = set(re.findall(r"PhotoError\(\s*\d+,\s*\"(\w+)\"", sources))
     assert codes | {"draining", "internal_error"} == set(CODES)
-    assert {code for code in codes if f"`{code}`" not in README} == set()
+    assert {code for code in codes if f"`{code}`" not in page("prediction-api")} == set()
 
 
-def test_readme_and_openapi_list_the_same_errors() -> None:
+def test_docs_and_openapi_list_the_same_errors() -> None:
     described = described_codes(ROOT / "openapi.yaml")
     assert ("400", "truncated_image") in described
     assert ("503", "ServiceUnavailableException") in described
-    assert tabled_codes(README) == described
+    assert tabled_codes(page("prediction-api")) == described
 
 
-def test_every_metric_is_declared_and_in_the_readme() -> None:
+def test_every_metric_is_declared_and_in_the_docs() -> None:
     declared = yaml.safe_load((ROOT / "serving" / "metrics.yaml").read_text(encoding="utf-8"))["model_metrics"]
     dimensions = {metric["name"]: metric["dimensions"] for kind in declared.values() for metric in kind}
     assert dimensions.keys() == set(metrics.NAMES)
+    rows = [line for line in page("monitoring").splitlines() if line.startswith("| `refund_")]
     for name, labels in dimensions.items():
-        row = next((line for line in README.splitlines() if line.startswith("| `refund_") and f"`{name}`" in line), "")
+        row = next((line for line in rows if f"`{name}`" in line), "")
         assert [label for label in labels if f"`{label}`" not in row] == [], name
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
-    listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README, flags=re.MULTILINE)}
+def test_every_exit_code_is_in_the_docs() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", page("batch-client"), flags=re.MULTILINE)}
     returned = {code for code in ExitCode if re.search(rf"ExitCode\.{code.name}\b", _sources("batch_client"))}
     assert {int(code) for code in returned} | {ExitCode.OK, ExitCode.BUG} <= listed
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    assert [row for row in settings_rows() if row not in README] == []
-    for name in re.findall(r"environment\.get\(\"([A-Z_]+)\"", _sources("serving") + _sources("tools")):
-        assert f"`{name}`" in README, name
+@pytest.mark.parametrize(("program", "heading"), [(BatchSettings, "Batch client"), (WebSettings, "Review desk")])
+def test_every_setting_is_in_the_table_of_its_program_with_its_default(
+    program: type[BaseSettings], heading: str
+) -> None:
+    table = section(page("configuration"), heading)
+    assert [row for row in settings_rows(program) if row not in table] == []
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_variable_of_the_service_and_the_installer_is_in_the_docs() -> None:
+    names = re.findall(r"environment\.get\(\"([A-Z_]+)\"", _sources("serving") + _sources("tools"))
+    assert {"SERVING_STATE", "MODEL_STORE"} <= set(names)
+    assert {name for name in names if f"`{name}`" not in page("configuration")} == set()
+
+
+def test_every_command_is_in_the_docs() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert {"run", "runs", "show", "export", "retry-failed", "verify", "purge", "schedule"} <= names
-    assert {name for name in names if f"`batch-client {name}" not in README} == set()
+    assert {name for name in names if f"`batch-client {name}" not in page("batch-client")} == set()
 
 
-def test_every_command_of_the_desk_is_in_the_readme() -> None:
+def test_every_command_of_the_desk_is_in_the_docs() -> None:
     names = {command.name or command.callback.__name__ for command in web_app.registered_commands if command.callback}
     assert {"serve", "add-user", "export-training"} <= names
-    assert {name for name in names if f"`python -m web {name}" not in README} == set()
+    assert {name for name in names if f"`python -m web {name}" not in page("desk")} == set()
 
 
-def test_every_error_code_of_the_desk_is_in_the_readme() -> None:
+def test_every_error_code_of_the_desk_is_in_the_docs() -> None:
     codes = set(re.findall(r"WebError\(\s*\d+,\s*\"(\w+)\"|\"code\": \"(\w+)\"", _sources("web")))
     named = {code for pair in codes for code in pair if code}
     assert {"already_reviewed", "service_away", "wrong_host", "csrf"} <= named
-    assert {code for code in named if f"`{code}`" not in README} == set()
+    assert {code for code in named if f"`{code}`" not in section(page("prediction-api"), "The desk's API")} == set()
 
 
 def test_documents_are_complete_and_their_links_lead_somewhere() -> None:
-    documents = [
-        path for path in ROOT.glob("**/*.md") if not {".venv", ".pytest_cache", "node_modules"} & set(path.parts)
-    ]
-    assert len(documents) >= 3
-    for path in documents:
+    assert len(documents()) >= 15
+    for path in documents():
         content = path.read_text(encoding="utf-8")
         assert "@@" not in content, f"{path} has a place that was not filled in"
         for link in re.findall(r"\]\(([^)#:]+)\)", content):
@@ -99,10 +106,11 @@ def test_documents_are_complete_and_their_links_lead_somewhere() -> None:
 def test_model_card_and_readme_quote_the_measured_figures() -> None:
     figures = json.loads((ROOT / "model" / "figures.json").read_text(encoding="utf-8"))["test"]
     card = (ROOT / "model" / "README.md").read_text(encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
     for domain in ("catalog", "wild"):
         measured = figures[domain]
         for name in ("top1", "top3", "accepted_share"):
-            for document in (card, README):
+            for document in (card, readme):
                 assert f"{measured[name] * 100:.1f}%" in document, (domain, name)
     version = json.loads((ROOT / "model" / "contract.json").read_text(encoding="utf-8"))["model_version"]
     assert card.startswith(f"# Model card: refund-classifier {version}\n")

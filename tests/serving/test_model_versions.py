@@ -1,4 +1,4 @@
-"""The README's road from one model version to the next and back, walked with its own commands."""
+"""The way from one model version to the next and back, with the commands of the docs."""
 
 import json
 import re
@@ -11,14 +11,10 @@ import pytest
 from handler.contract import Contract
 from tests.conftest import ROOT
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.documents import commands, page
 from tests.support.drawn_photos import encoded, striped
 
 PHOTO = encoded(striped())
-
-
-def readme_commands() -> list[str]:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Model versions")[2].partition("\n## ")[0]
-    return re.findall(r"^\$ (.+?)(?:\s+#.*)?$", section, flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -40,10 +36,10 @@ def test_upgrade_canary_rollback(
 ) -> None:
     old, new = contract.model_version, next_version
     second_service.start()
-    versions, *commands = readme_commands()
-    assert re.fullmatch(r"OLD=\S+ NEW=\S+", versions), "the README's are an example"
-    commands = [f"OLD={old} NEW={new}", *commands]
-    script = "\n".join(["set -eu", *(f"{command}\necho; echo '--- end'" for command in commands)])
+    versions, *steps = commands(page("model-versions"))
+    assert re.fullmatch(r"OLD=\S+ NEW=\S+", versions), "the versions in the docs are an example"
+    steps = [f"OLD={old} NEW={new}", *steps]
+    script = "\n".join(["set -eu", *(f"{command}\necho; echo '--- end'" for command in steps)])
     for there, here in {
         "http://127.0.0.1:8080": second_service.url,
         "http://127.0.0.1:8081": second_service.management,
@@ -56,7 +52,7 @@ def test_upgrade_canary_rollback(
         ["bash", "-c", script], cwd=ROOT, env=second_service.environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    outputs = dict(zip(commands, done.stdout.split("--- end\n"), strict=False))
+    outputs = dict(zip(steps, done.stdout.split("--- end\n"), strict=False))
 
     def output_of(part: str) -> str:
         return next(output for command, output in outputs.items() if part in command)

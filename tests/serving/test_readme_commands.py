@@ -1,18 +1,18 @@
-"""The commands of the README do what it says."""
+"""The first commands of the documents do what they say."""
 
 import json
-import re
 import subprocess
 
 from tests.conftest import ROOT
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.documents import README, commands, page
 
 
-def test_curl(service: ServiceUnderTest) -> None:
-    first_steps = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What just happened")[0]
-    commands = re.findall(r"^\$ (curl .+)$", first_steps, flags=re.MULTILINE)
-    assert commands
-    for command in commands:
+def test_the_first_curl_of_readme_and_getting_started(service: ServiceUnderTest) -> None:
+    text = README.read_text(encoding="utf-8") + page("getting-started")
+    with_make = [command for command in commands(text) if command.startswith("curl") and "make -s token" in command]
+    assert len(with_make) >= 2
+    for command in with_make:
         here = command.replace("http://127.0.0.1:8080", service.url)
         done = subprocess.run(
             ["bash", "-c", here], cwd=ROOT, env=service.environment, capture_output=True, text=True, check=True
