@@ -21,8 +21,8 @@ from sqlalchemy import Table, insert
 
 from results import photos, runs
 from results.database import Database
+from results.fingerprints import MINIATURE_BYTES, Fingerprint, fingerprint_row
 from results.photos import Classified, PhotoKey
-from results.repeats import MINIATURE_BYTES, Fingerprint, fingerprint_row
 from results.runs import Counts
 from results.schema import fingerprints, predictions_history, review_queue
 from results.schema import photos as photos_table

@@ -15,11 +15,11 @@ from sqlalchemy import insert
 from handler.decoding.decode import decode
 from handler.fingerprint import fingerprint_of
 from handler.offline import shipped_limits
-from results.clock import now
 from results.database import Database
-from results.repeats import Fingerprint, find_exact, find_near, fingerprint_row
+from results.fingerprints import Fingerprint, fingerprint_row
+from results.lookalikes import MOST_SIMILAR, find_exact, find_near, find_similar
 from results.schema import fingerprints, photos
-from results.similar import MOST_SIMILAR, find_similar
+from results.sql import now
 
 _ROWS_AT_ONCE = 10_000
 _UPPER = 0xFFFF_FFFF << 32

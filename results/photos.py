@@ -8,23 +8,23 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select
 
 from results import review_queue
-from results.clock import now
-from results.repeats import Fingerprint, Repeat, find_exact, find_near, store_fingerprint
+from results.fingerprints import Fingerprint, store_fingerprint
+from results.lookalikes import Repeat, find_exact, find_near
 from results.schema import photos, predictions_history, run_failures
-from results.upsert import insert_once
+from results.sql import insert_once, now
 
-_STORING_LOCK = 27_112_302  # any fixed number of its own; names PostgreSQL's advisory lock
+_STORING_LOCK = 27_112_302  # the number of PostgreSQL's advisory lock; any fixed number will do
 
 
 @dataclass(frozen=True)
 class PhotoKey:
-    """What makes two files the same photo record.
+    """Identify a photo record.
 
     Attributes:
-        source: absolute path or URL of the folder it came from.
+        source: absolute path or URL of the folder that holds the file.
         filename: relative to the source, with ``/``.
-        sha256: of its bytes, hex; empty when it could not be read.
-        return_id: of the return it belongs to; empty without a manifest.
+        sha256: of the file's bytes, in hex; empty if the file could not be read.
+        return_id: the return that the photo belongs to; empty without a manifest.
     """
 
     source: str
@@ -35,12 +35,12 @@ class PhotoKey:
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer to store.
+    """A prediction to store.
 
     Attributes:
-        audit: a person shall look at it although it was accepted.
-        fingerprint: what the photo looks like; None where that is not known or there is nothing to see.
-        reused: the answer was given to another photo with the same bytes.
+        audit: the prediction was accepted and drawn at random for a spot check by a person.
+        fingerprint: of the picture; None if the service named none or the picture shows nothing.
+        reused: the prediction was copied from another photo with the same bytes.
     """
 
     photo: PhotoKey
@@ -60,7 +60,7 @@ class Classified:
 
 @dataclass(frozen=True)
 class Failed:
-    """A failure to store; ``photo_fault`` when sending the same bytes again would change nothing."""
+    """A failure to store; ``photo_fault`` is true if sending the same bytes again would not help."""
 
     photo: PhotoKey
     bytes: int
@@ -72,14 +72,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of a photo that need not be sent again.
+    """The record of a photo that need not be sent again.
 
     Attributes:
-        predicted_class: that the model answered; None of a failed photo.
-        for_a_person: somebody will look at it, whatever the manifest expects.
-        shown: the view shows the answer of the model that was asked for, not of another.
-        model_version: that was asked for.
-        contract_version: likewise.
+        predicted_class: the model's prediction; None for a failed photo.
+        for_a_person: a person will look at the photo, whatever the manifest expects.
+        shown: the view ``predictions`` shows the prediction of this model version.
+        model_version: the version that the caller asked for.
+        contract_version: the contract version that the caller asked for.
     """
 
     id: int
@@ -94,7 +94,7 @@ class Known:
     contract_version: str
 
 
-# Run for every photo of a night, so built once.
+# Runs for every photo of a night, so it is built once.
 _STORED = select(photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind).where(
     *(photos.c[name] == bindparam(name) for name in ("source", "filename", "sha256", "return_id"))
 )
@@ -104,13 +104,13 @@ _NEW = insert(photos).returning(photos.c.id)
 def find_known(
     connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
 ) -> dict[PhotoKey, Known]:
-    """Return those of the photos that need not be sent: answered by this model, or at fault themselves.
+    """Find the photos that need not be sent: this model has classified them, or the photo itself is faulty.
 
     Args:
         connection: for reading.
-        keys: all of one source.
-        model_version: of the model that would answer.
-        contract_version: likewise.
+        keys: photos of one source.
+        model_version: version of the model that would classify them.
+        contract_version: version of its contract.
     """
     if not keys:
         return {}
@@ -146,9 +146,12 @@ def find_known(
 def find_answers(
     connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
 ) -> dict[str, dict[str, Any]]:
-    """Return by sha256 what this model has answered to photos with these bytes, whatever they are called.
+    """Find this model's newest prediction for photos with the same bytes under any name.
 
-    The newest answer of each; a copied answer is not copied again, its original is.
+    Copied predictions are passed over, so that a copy is always made from the original.
+
+    Returns:
+        The row of ``predictions_history`` by sha256, ``top3`` decoded.
     """
     if not keys:
         return {}
@@ -166,15 +169,15 @@ def find_answers(
 
 
 def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> list[Repeat | None]:
-    """Store outcomes: each photo's record, and its prediction if there is one.
+    """Store the record of each photo, and its prediction if it has one.
 
-    Storing the same outcome of the same run again changes nothing. One at a time: of two copies of a photo, stored by
-    two runs at once, neither would see that it repeats the other.
+    Storing the same outcome of the same run again changes nothing. On PostgreSQL only one writer stores at a time:
+    if two runs stored two copies of a photo at once, neither would see that it repeats the other.
 
     Returns:
-        Of each outcome, the earlier photo that it repeats; None if there is none.
+        For each outcome the earlier photo that it repeats, or None.
     """
-    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time by itself
+    if connection.dialect.name == "postgresql":  # SQLite never has more than one writer
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_STORING_LOCK})")
     stored = [_store(connection, run, outcome) for outcome in outcomes]
     review_queue.refresh(connection, [photo_id for photo_id, _ in stored])
@@ -211,10 +214,10 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
 
 
 def store_known(connection: Connection, run: int, known: Known, expected_category: str | None) -> None:
-    """Note that a run met a known photo.
+    """Record that this run saw an already processed photo.
 
-    A failed one is listed again, a manifest that changed is obeyed, and the view shows what the run's model answered,
-    also when that is not the newest answer: after a model was withdrawn, its answers are, too.
+    List its failure again, update the expected category, and point the view ``predictions`` at this run's model. The
+    latter matters after a rollback: the predictions of the older model count again.
     """
     if known.status == "failed":
         failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
@@ -237,7 +240,7 @@ def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:
 def _upsert_photo(
     connection: Connection, outcome: Classified | Failed, state: dict[str, Any]
 ) -> tuple[int, Repeat | None]:
-    """Insert the photo's record or bring it up to date; return its id and what it repeats."""
+    """Insert or update the photo's record; return its id and what it repeats."""
     key = outcome.photo
     state = {**state, "bytes": outcome.bytes, "expected_category": outcome.expected_category}
     identity = asdict(key)
@@ -247,7 +250,7 @@ def _upsert_photo(
         repeat = repeat or _find_near(connection, outcome, before=None)
     else:
         repeat = Repeat(row.repeat_of, row.repeat_kind) if row.repeat_of is not None else None
-        if repeat is None and row.status == "failed":  # what it looks like, nobody could tell before
+        if repeat is None and row.status == "failed":  # a failed photo had no fingerprint
             repeat = _find_near(connection, outcome, before=row.id)
     state |= {"repeat_of": repeat and repeat.photo_id, "repeat_kind": repeat and repeat.kind}
     if row is not None:
@@ -261,29 +264,3 @@ def _find_near(connection: Connection, outcome: Classified | Failed, before: int
     if isinstance(outcome, Failed) or outcome.fingerprint is None:
         return None
     return find_near(connection, outcome.fingerprint, outcome.photo.sha256, outcome.photo.return_id, before)
-
-
-def failures_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Return the failures of a run by file name: ``filename``, ``code``, ``message``, ``is_new``."""
-    query = (
-        select(photos.c.filename, run_failures.c.code, run_failures.c.message, run_failures.c.is_new)
-        .join(photos, photos.c.id == run_failures.c.photo_id)
-        .where(run_failures.c.run_id == run)
-        .order_by(photos.c.filename)
-    )
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def classes_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Count what a run classified: ``predicted_class``, ``accept``, ``review``, the most frequent first."""
-    answer = predictions_history.c
-    query = (
-        select(answer.predicted_class, answer.decision, func.count().label("photos"))
-        .where(answer.run_id == run)
-        .group_by(answer.predicted_class, answer.decision)
-    )
-    counted: dict[str, dict[str, Any]] = {}
-    for name, decision, count in connection.execute(query):
-        entry = counted.setdefault(name, {"predicted_class": name, "accept": 0, "review": 0})
-        entry[decision] = count
-    return sorted(counted.values(), key=lambda e: (-(e["accept"] + e["review"]), e["predicted_class"]))

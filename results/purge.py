@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 
 from results import review_queue as queue
-from results.repeats import find_earlier, remove_fingerprints
+from results.fingerprints import remove_fingerprints
+from results.lookalikes import find_earlier
 from results.schema import photos, predictions_history, purged_rows, review_queue, reviews, run_failures
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters

@@ -142,6 +142,31 @@ def failures(connection: Connection, run: int, limit: int) -> Listed:
     return Listed(connection.execute(total).scalar_one(), _rows(connection, query.limit(limit)))
 
 
+def failures_by_name(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """Return all failures of a run, ordered by file name: ``filename``, ``code``, ``message``, ``is_new``."""
+    query = (
+        select(photos.c.filename, run_failures.c.code, run_failures.c.message, run_failures.c.is_new)
+        .join(photos, photos.c.id == run_failures.c.photo_id)
+        .where(run_failures.c.run_id == run)
+        .order_by(photos.c.filename)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def classes_of_run(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """Count the predictions of a run by category: ``predicted_class``, ``accept``, ``review``; most frequent first."""
+    query = (
+        select(_answer.predicted_class, _answer.decision, func.count().label("photos"))
+        .where(_answer.run_id == run)
+        .group_by(_answer.predicted_class, _answer.decision)
+    )
+    counted: dict[str, dict[str, Any]] = {}
+    for name, decision, count in connection.execute(query):
+        entry = counted.setdefault(name, {"predicted_class": name, "accept": 0, "review": 0})
+        entry[decision] = count
+    return sorted(counted.values(), key=lambda e: (-(e["accept"] + e["review"]), e["predicted_class"]))
+
+
 def _column(name: str) -> ColumnElement[Any]:
     """Return what the view ``predictions`` calls by this name, for the answer of any run."""
     if name == "photo_id":

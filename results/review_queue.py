@@ -29,10 +29,9 @@ from sqlalchemy import (
     update,
 )
 
-from results.clock import to_text
 from results.reviews import has_standing_verdict
 from results.schema import predictions, predictions_history, review_queue
-from results.upsert import insert_into
+from results.sql import insert_into, to_text
 
 _queue = review_queue.c
 _of_current_answer = and_(

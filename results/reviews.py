@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, insert, select
 
-from results.clock import now
 from results.schema import photos, predictions_history, reviews
+from results.sql import now
 
 # What the column `verdict` holds is one of these, or, for a category, `confirmed` (it is what the model said) or
 # `corrected`; `undone` takes an earlier verdict back.

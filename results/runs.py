@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, false, func, insert, select, update
 
-from results.clock import now
 from results.schema import runs
+from results.sql import now
 
 
 @dataclass(frozen=True)

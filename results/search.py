@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, case, func, or_, select, true
 
-from results.clock import to_text
+from results.lookalikes import find_similar
 from results.reviews import is_standing
 from results.schema import PREDICTION_COLUMNS, photos, predictions, predictions_history, reviews
-from results.similar import find_similar
+from results.sql import to_text
 
 SEARCH_COLUMNS = (*PREDICTION_COLUMNS, "verdict", "verdict_class", "reviewer", "reviewed_at")
 VERDICTS = ("confirmed", "corrected", "not_ours", "unusable")

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from results.repeats import MINIATURE_BYTES, Fingerprint
+from results.fingerprints import MINIATURE_BYTES, Fingerprint
 
 _PHOTO_STATUSES = frozenset({400, 413, 415, 422})
 

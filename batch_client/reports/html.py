@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports.tables import existing_run, written_whole
-from results import photos, reporting
+from results import reporting
 
 _PICTURES = 200  # a page of some megabytes; what is beyond is for the review desk, not for a page
 _LINES = 500
@@ -31,7 +31,7 @@ def write_html(connection: Connection, run: int, path: Path, media: Path | None)
         OSError: the disk refuses.
     """
     row = existing_run(connection, run)
-    categories = photos.classes_of_run(connection, run)
+    categories = reporting.classes_of_run(connection, run)
     to_review = reporting.to_review(connection, run, _PICTURES)
     cards = [_card(photo, media) for photo in to_review.rows]
     page = _template().render(

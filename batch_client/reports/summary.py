@@ -9,7 +9,7 @@ from rich.table import Table
 
 from batch_client.pipeline.run import Outcome
 from batch_client.reports.tables import existing_run
-from results import photos, reporting
+from results import reporting
 from results.database import Database
 
 _FAILURES_SHOWN = 20
@@ -23,14 +23,14 @@ def report_of_run(database: Database, run: int) -> dict[str, Any]:
     """
     with database.reading() as connection:
         columns = existing_run(connection, run)
-        failures = photos.failures_of_run(connection, run)
+        failures = reporting.failures_by_name(connection, run)
         return {**columns, "failures": failures, "repeats": reporting.count_repeats(connection, run)}
 
 
 def print_summary(console: Console, database: Database, outcome: Outcome, report: dict[str, Any]) -> None:
     """Print what the returns team wants to know at 8 AM."""
     with database.reading() as connection:
-        by_class = photos.classes_of_run(connection, outcome.run)
+        by_class = reporting.classes_of_run(connection, outcome.run)
     if by_class:
         console.print(_table_of_classes(by_class))
         console.print()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from results.repeats import Fingerprint
+from results.fingerprints import Fingerprint
 from tests.browser.conftest import RunningDesk, Session
 from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.support.postgresql import PostgreSQL

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from results.repeats import Fingerprint
+from results.fingerprints import Fingerprint
 from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
 from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.conftest import ROOT

@@ -19,9 +19,10 @@ from batch_client.inference.responses import Prediction, Trouble, read_answer
 from handler.fingerprint import dhash
 from results import photos
 from results.database import Database
+from results.fingerprints import CANDIDATES, Fingerprint, bands_of, candidate_values, correlation, store_fingerprint
+from results.lookalikes import NEAR_BITS, NEAR_CORRELATION, find_near
 from results.photos import PhotoKey
 from results.purge import purge_return
-from results.repeats import _CANDIDATES, Fingerprint, _bands, _candidates, correlation, find_near, store_fingerprint
 from results.schema import fingerprints, predictions
 from results.schema import photos as photos_table
 from results.verify import verify
@@ -58,7 +59,8 @@ def fingerprint_of(photo: bytes) -> Fingerprint | None:
 
 
 def alike(one: Fingerprint, other: Fingerprint) -> bool:
-    return (one.dhash ^ other.dhash).bit_count() <= 5 and correlation(one.miniature, other.miniature) >= 0.995
+    near = (one.dhash ^ other.dhash).bit_count() <= NEAR_BITS
+    return near and correlation(one.miniature, other.miniature) >= NEAR_CORRELATION
 
 
 class TestFingerprint:
@@ -121,7 +123,7 @@ class TestLookup:
     @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=5))
     def test_whatever_is_within_five_bits_shares_a_band_but_for_one_bit(self, own: int, flipped: set[int]) -> None:
         other = own ^ sum(1 << bit for bit in flipped)
-        differing = [(a ^ b).bit_count() for a, b in zip(_bands(own), _bands(other), strict=True)]
+        differing = [(a ^ b).bit_count() for a, b in zip(bands_of(own), bands_of(other), strict=True)]
         assert sum(differing) == len(flipped)
         assert min(differing) <= 1
 
@@ -145,7 +147,7 @@ class TestLookup:
     def test_reads_indexes_and_no_table(self, tmp_path: Path) -> None:
         database = Database(str(tmp_path / "results.db"))
         with database.reading() as connection:
-            query = _CANDIDATES.params(_candidates(7, 5))
+            query = CANDIDATES.params(candidate_values(7, 5))
             query = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
         database.close()

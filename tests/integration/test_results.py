@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, inspect, select, text
 
 from results import database as database_module
-from results import photos, runs
+from results import photos, reporting, runs
 from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
@@ -74,7 +74,7 @@ def test_storing_twice_changes_nothing(database: Database) -> None:
             photos.store(connection, run, REFUSED)
     with database.reading() as connection:
         assert len(connection.execute(select(predictions_history)).all()) == 1
-        assert photos.failures_of_run(connection, run) == [
+        assert reporting.failures_by_name(connection, run) == [
             {"filename": "b.jpg", "code": "unsupported_format", "message": "no photo", "is_new": True}
         ]
 
@@ -105,9 +105,9 @@ def test_a_photo_that_recovers_stays_among_the_failures_of_its_night(database: D
     with database.writing() as connection:
         photos.store(connection, night, replace(REFUSED, photo=KEY, photo_fault=False))
         photos.store(connection, run, ANSWER)
-        assert len(photos.failures_of_run(connection, night)) == 1
-        assert photos.failures_of_run(connection, run) == []
-        assert photos.classes_of_run(connection, run) == [{"predicted_class": "Socks", "accept": 1, "review": 0}]
+        assert len(reporting.failures_by_name(connection, night)) == 1
+        assert reporting.failures_by_name(connection, run) == []
+        assert reporting.classes_of_run(connection, run) == [{"predicted_class": "Socks", "accept": 1, "review": 0}]
 
 
 def test_mismatch_is_told_by_the_expected_category(database: Database) -> None:

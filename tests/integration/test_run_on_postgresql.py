@@ -13,8 +13,8 @@ from sqlalchemy import FromClause, func, select
 from batch_client.exit_codes import ExitCode
 from results import runs
 from results.database import Database
+from results.lookalikes import Repeat
 from results.photos import store
-from results.repeats import Repeat
 from results.schema import photos, predictions, predictions_history
 from results.verify import verify
 from tests.support import stored_runs

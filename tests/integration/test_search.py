@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from results import figures
+from results import statistics
 from results.database import Database
 from results.search import Criteria, all_photos, find_photos, repeats_of
 from tests.integration.test_review_queue import decide, unsure
@@ -91,8 +91,8 @@ def test_only_the_audit_says_how_right_accepted_answers_are(database: Database) 
     for name, said in (("0.jpg", "Socks"), ("1.jpg", "Belts"), ("2.jpg", None), ("bb.jpg", "Belts")):
         decide(database, name, to_class=said)
     with database.reading() as connection:
-        assert figures.judged(connection, only_audit=True) == [figures.Judged("Socks", 2, 1)]
-        assert figures.judged(connection, only_audit=False) == [figures.Judged("Socks", 3, 2)]
+        assert statistics.review_accuracy(connection, only_audit=True) == [statistics.CategoryAccuracy("Socks", 2, 1)]
+        assert statistics.review_accuracy(connection, only_audit=False) == [statistics.CategoryAccuracy("Socks", 3, 2)]
 
 
 def test_a_spot_check_stays_one_when_the_photo_is_classified_again(database: Database) -> None:
@@ -104,4 +104,4 @@ def test_a_spot_check_stays_one_when_the_photo_is_classified_again(database: Dat
     decide(database, "b.jpg", to_class="Belts")
     night(database, *(replace(one, model_version="2", audit=not one.audit) for one in (checked, mismatch)))
     with database.reading() as connection:
-        assert figures.judged(connection, only_audit=True) == [figures.Judged("Socks", 1, 0)]
+        assert statistics.review_accuracy(connection, only_audit=True) == [statistics.CategoryAccuracy("Socks", 1, 0)]

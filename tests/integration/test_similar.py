@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results import similar
+from results import lookalikes
 from results.database import Database
+from results.fingerprints import Fingerprint, bands_of, find_within, sparse_numbers
+from results.lookalikes import find_similar
 from results.purge import purge_return
-from results.repeats import Fingerprint, _bands, _close_by, find_within
 from results.search import Criteria, all_photos, similar_photos
-from results.similar import find_similar
 from tests.support.stored_runs import answer, failure, night, photo_id
 
 MINIATURE = bytes(range(192))
@@ -50,8 +50,8 @@ def found(database: Database, name: str, **more: object) -> list[str]:
 @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=8))
 def test_whatever_is_within_eight_bits_shares_a_band_but_for_two_bits(own: int, flipped: set[int]) -> None:
     other = own ^ sum(1 << bit for bit in flipped)
-    pairs = zip(_bands(own), _bands(other), (22, 21, 21), strict=True)
-    assert any(theirs ^ mine in _close_by(width, 2) for mine, theirs, width in pairs)
+    pairs = zip(bands_of(own), bands_of(other), (22, 21, 21), strict=True)
+    assert any(theirs ^ mine in sparse_numbers(width, 2) for mine, theirs, width in pairs)
 
 
 def test_the_nearest_come_first_and_what_is_far_does_not(filled: Database) -> None:
@@ -73,7 +73,7 @@ def test_no_more_than_wanted_and_no_more_compared_than_a_bound(
 ) -> None:
     assert similar_names(filled, "own.jpg", most=1) == ["two.jpg"]
     assert similar_names(filled, "own.jpg", most=2) == ["two.jpg", "five.jpg"]
-    monkeypatch.setattr(similar, "_MOST_COMPARED", 2)
+    monkeypatch.setattr(lookalikes, "_MOST_COMPARED", 2)
     assert found(filled, "own.jpg") == ["two.jpg", "five.jpg"]
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
 
-from results import photos, reporting, runs
+from results import reporting, runs
 from results.database import Database
 from web.auth.users import demand
 from web.http.errors import WebError
@@ -53,7 +53,7 @@ def run_page(request: Request, run_id: RunId) -> Response:
         run = _existing(runs.find_run(connection, run_id), run_id)
         context = {
             "run": _with_speed(run),
-            "classes": photos.classes_of_run(connection, run_id),
+            "classes": reporting.classes_of_run(connection, run_id),
             "failures": reporting.failures(connection, run_id, _FAILURES),
             "mismatches": reporting.count_mismatches(connection, run_id),
         }

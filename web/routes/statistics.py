@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from results import figures, photos
+from results import reporting, statistics
 from results.database import Database
-from results.figures import Judged
+from results.statistics import CategoryAccuracy
 from web.auth.users import demand
 from web.charts import area_plot, line_plot
 from web.http.rendering import render
@@ -36,7 +36,7 @@ class CountedRuns:
 
     def _count(self, run_id: int) -> list[dict[str, Any]]:
         with self._database.reading() as connection:
-            return photos.classes_of_run(connection, run_id)
+            return reporting.classes_of_run(connection, run_id)
 
 
 @router.get("/figures")
@@ -44,9 +44,9 @@ def figures_page(request: Request, _: Annotated[object, Depends(demand("viewer")
     """Show what was sorted over time, what was accepted without a person, and how often people disagree."""
     database: Database = request.app.state.database
     with database.reading() as connection:
-        newest = figures.newest_closed_runs(connection, _RUNS)
-        audit = figures.judged(connection, only_audit=True)
-        overruled = figures.judged(connection, only_audit=False)
+        newest = statistics.newest_closed_runs(connection, _RUNS)
+        audit = statistics.review_accuracy(connection, only_audit=True)
+        overruled = statistics.review_accuracy(connection, only_audit=False)
     counted_runs: CountedRuns = request.app.state.counted_runs
     counted = [counted_runs.classes_of(run["id"]) for run in newest]
     accepted = [_share([entry["accept"] for entry in run], run) for run in counted]
@@ -69,7 +69,7 @@ def figures_csv(request: Request, _: Annotated[object, Depends(demand("viewer"))
     """Send how often people overrule the model as CSV, for the spot checks and for all verdicts."""
     database: Database = request.app.state.database
     with database.reading() as connection:
-        judged = {name: figures.judged(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
+        judged = {name: statistics.review_accuracy(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
     rows = [{"of": name, **_with_interval(row)} for name, listed in judged.items() for row in listed]
     return csv_answer("figures.csv", _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
@@ -92,11 +92,11 @@ def _bands(counted: list[list[dict[str, Any]]]) -> tuple[list[str], list[list[in
     return [*largest, "all others"], values
 
 
-def _total(rows: list[Judged]) -> Judged:
-    return Judged("all", sum(row.reviewed for row in rows), sum(row.overruled for row in rows))
+def _total(rows: list[CategoryAccuracy]) -> CategoryAccuracy:
+    return CategoryAccuracy("all", sum(row.reviewed for row in rows), sum(row.overruled for row in rows))
 
 
-def _with_interval(row: Judged) -> dict[str, Any]:
+def _with_interval(row: CategoryAccuracy) -> dict[str, Any]:
     """Add the share of right answers and its 95% interval."""
     right = row.reviewed - row.overruled
     low, high = wilson(right, row.reviewed)

@@ -1,4 +1,4 @@
-"""Figures over many runs: what was sorted, what was accepted without a person, and how often people disagree."""
+"""Statistics over many runs: what was classified and accepted, and how often people overruled the model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,13 @@ _OVERRULED = case((or_(reviews.c.to_class.is_(None), reviews.c.to_class != revie
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How many answers people looked at, and in how many they saw something else.
+class CategoryAccuracy:
+    """How many predictions of a category people reviewed, and how many of these they overruled.
 
     Attributes:
-        category: that the model had named.
-        reviewed: verdicts that stand.
-        overruled: of these, those that name another category, or none.
+        category: the predicted category.
+        reviewed: verdicts that nobody took back.
+        overruled: reviewed predictions for which a person named another category, or none.
     """
 
     category: str
@@ -28,21 +28,21 @@ class Judged:
 
 
 def newest_closed_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Return ``id`` and ``started_at`` of the newest runs that ended and classified something, the oldest first."""
+    """Return ``id`` and ``started_at`` of the newest closed runs that classified a photo, oldest first."""
     query = select(runs.c.id, runs.c.started_at).where(runs.c.status != "running", runs.c.classified > 0)
     rows = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()
     return [dict(row) for row in rows][::-1]
 
 
-def judged(connection: Connection, only_audit: bool) -> list[Judged]:
-    """Return how often people overruled the model, by category, the most reviewed first.
+def review_accuracy(connection: Connection, only_audit: bool) -> list[CategoryAccuracy]:
+    """Return how often people overruled the model, by category, most reviewed first.
 
-    What a photo that nobody could use showed is not known, so such photos do not count.
+    Photos that a person called unusable do not count, because nobody knows what they show.
 
     Args:
         connection: for reading.
-        only_audit: only answers that were accepted and then drawn at random: the others were chosen because the model
-            was unsure of them, and say nothing about what it accepts.
+        only_audit: count only spot checks: accepted predictions that were drawn at random. All others were reviewed
+            because the model was unsure, so they say nothing about what it accepts.
     """
     query = (
         select(reviews.c.from_class, func.count().label("reviewed"), func.sum(_OVERRULED).label("overruled"))
@@ -52,5 +52,5 @@ def judged(connection: Connection, only_audit: bool) -> list[Judged]:
     if only_audit:
         drawn = _answer.audit & (_answer.decision == "accept")
         query = query.join(predictions_history, _answer.id == reviews.c.prediction_id).where(drawn)
-    rows = [Judged(str(name), int(number), int(wrong)) for name, number, wrong in connection.execute(query)]
+    rows = [CategoryAccuracy(str(name), int(number), int(wrong)) for name, number, wrong in connection.execute(query)]
     return sorted(rows, key=lambda row: (-row.reviewed, row.category))
