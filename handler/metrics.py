@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from handler.contract import Contract
-from handler.errors import CODES
+from handler.errors import ErrorCode
 from handler.response import Response
 
 log = logging.getLogger("handler")
@@ -53,7 +53,7 @@ class Metrics:
         for name in contract.classes:
             for decision in _DECISIONS:
                 self._add(PREDICTIONS, 0, name, decision, self._version)
-        for code in CODES:
+        for code in ErrorCode:
             self._add(ERRORS, 0, code)
         self._add(LOADED, int(time.time()), self._version, contract.contract_version, graph, device)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from handler.contract import Contract
 from handler.decoding.decode import Limits, decode
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 from handler.explain import OVERLAY_SIDE, explanation, heatmap_of, overlay, reduced
 from handler.fingerprint import fingerprint_of
 from handler.postprocess import postprocess
@@ -73,8 +73,7 @@ def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWo
     try:
         if photo.encoded.data is None:
             raise PhotoError(
-                415,
-                "unsupported_format",
+                ErrorCode.UNSUPPORTED_FORMAT,
                 "This is JSON or text, not a photo. Send the photo's bytes with a Content-Type such as image/jpeg.",
             )
         # A JPEG decoded at a fraction of its size costs a fraction of the time: `python -m benchmarks.stages`.

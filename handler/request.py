@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 
 Purpose = Literal["predict", "explain", "describe"]
 
@@ -59,8 +59,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     is_probe, wants_fingerprint = "x-probe" in lowered, "x-fingerprint" in lowered
     if content_type.startswith("application/x-www-form-urlencoded"):
         raise PhotoError(
-            415,
-            "form_encoded_body",
+            ErrorCode.FORM_ENCODED_BODY,
             "The body came as a web form, which destroys a photo. Add -H 'Content-Type: image/jpeg' or use -T.",
         )
     body = row.get("body")
@@ -68,8 +67,7 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         return Request("describe", (), wants_png, is_probe, wants_fingerprint)
     if len(row) > max_photos:
         raise PhotoError(
-            413,
-            "too_many_photos",
+            ErrorCode.TOO_MANY_PHOTOS,
             f"The request carries {len(row)} photos, the limit is {max_photos}. Send several requests.",
         )
     is_form = content_type.startswith("multipart/")
@@ -79,5 +77,5 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         for field, value in row.items()
     )
     if not photos:
-        raise PhotoError(400, "empty_body", "The request carries no photo. Send it as the body or as a file field.")
+        raise PhotoError(ErrorCode.EMPTY_BODY, "The request carries no photo. Send it as the body or as a file field.")
     return Request("explain" if explains else "predict", photos, wants_png, is_probe, wants_fingerprint)

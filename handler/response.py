@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 
 JSON = "application/json"
 PNG = "image/png"
@@ -41,7 +41,7 @@ def json_response(value: dict[str, Any], status: int = 200, counted: tuple[dict[
     return Response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), counted=counted)
 
 
-def error_entry(code: str, message: str) -> dict[str, Any]:
+def error_entry(code: ErrorCode, message: str) -> dict[str, Any]:
     """Return the one error shape of everything that our code answers."""
     return {"error": {"code": code, "message": message}}
 
@@ -54,16 +54,18 @@ def error_response(error: PhotoError) -> Response:
 
 def internal_error_entry() -> dict[str, Any]:
     """Return the shape of a fault of ours: no detail leaves the server, the log has it."""
-    return error_entry("internal_error", "The service failed on this photo. Try again later.")
+    return error_entry(ErrorCode.INTERNAL_ERROR, "The service failed on this photo. Try again later.")
 
 
 def internal_error_response() -> Response:
     """Encode a fault of ours."""
     entry = internal_error_entry()
-    return json_response(entry, 500, (entry,))
+    return json_response(entry, ErrorCode.INTERNAL_ERROR.status, (entry,))
 
 
 def draining_response() -> Response:
     """Decline a request because the service is about to end; the next one to start will take it."""
-    entry = error_entry("draining", "The service is about to end or restart. Try again in a little while.")
-    return replace(json_response(entry, 503, (entry,)), headers=(("Retry-After", str(_RESTART_SECONDS)),))
+    entry = error_entry(ErrorCode.DRAINING, "The service is about to end or restart. Try again in a little while.")
+    return replace(
+        json_response(entry, ErrorCode.DRAINING.status, (entry,)), headers=(("Retry-After", str(_RESTART_SECONDS)),)
+    )

@@ -14,9 +14,9 @@ import simplejpeg
 from PIL import Image
 
 from handler.decoding.flatten import flatten
-from handler.decoding.orientation import upright
+from handler.decoding.orientation import orientation_of, upright
 from handler.decoding.structure import check_structure
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # A damaged tag is the photo's business, not the log's: Pillow warns once a tag.
@@ -53,9 +53,33 @@ class Limits:
     max_photos: int
 
 
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """The pixels of a photo.
+
+    Attributes:
+        image: mode RGB, upright.
+        orientation: 1 to 8, as the file says it; the image is already turned by it.
+    """
+
+    image: Image.Image
+    orientation: int
+
+
 def decode(
     data: bytes | bytearray | memoryview, limits: Limits, least_side: int | None = None, deadline: float = math.inf
 ) -> Image.Image:
+    """Decode one photo as :func:`decode_photo` does and return its image alone."""
+    return decode_photo(data, limits, least_side, deadline).image
+
+
+def decode_photo(
+    data: bytes | bytearray | memoryview,
+    limits: Limits,
+    least_side: int | None = None,
+    deadline: float = math.inf,
+    longest_side: int = 0,
+) -> DecodedPhoto:
     """Decode one photo: upright, first frame, alpha over white.
 
     Args:
@@ -63,9 +87,7 @@ def decode(
         limits: refused above these.
         least_side: a photo may come at a fraction of its size, both sides at least this; None: in full.
         deadline: until when the photo may wait for other large ones, monotonic seconds.
-
-    Returns:
-        Image of mode RGB, upright as its EXIF orientation says.
+        longest_side: the longer side of a photo that comes at a fraction of its size is at least this.
 
     Raises:
         PhotoError: 400 ``empty_body``, ``not_an_image``, ``truncated_image``; 413 ``too_many_bytes``,
@@ -74,23 +96,26 @@ def decode(
     if time.monotonic() > deadline:
         raise _busy()
     if len(data) == 0:
-        raise PhotoError(400, "empty_body", "The request carries no bytes. Send the photo as the request body.")
+        raise PhotoError(ErrorCode.EMPTY_BODY, "The request carries no bytes. Send the photo as the request body.")
     if len(data) > limits.max_bytes:
         raise PhotoError(
-            413,
-            "too_many_bytes",
+            ErrorCode.TOO_MANY_BYTES,
             f"The photo has {len(data)} bytes, the limit is {limits.max_bytes}. Send a smaller JPEG.",
         )
     photo = bytes(data)  # once: of a bytearray, the engine's, every step below would make a copy of its own
     if not _has_photo_signature(photo[:18]):
         raise PhotoError(
-            415, "unsupported_format", "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
+            ErrorCode.UNSUPPORTED_FORMAT, "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
         )
     held_whole = check_structure(photo)
     image = _open(photo)
     _check_size(image, limits)
     with _turn(deadline) if held_whole and image.width * image.height > _LARGE else nullcontext():
-        return upright(flatten(_load(image, photo, least_side), least_side), image)
+        if least_side is not None:
+            least_side = max(least_side, -(-longest_side * min(image.size) // max(image.size)))
+        pixels = flatten(_load(image, photo, least_side), least_side)
+        orientation = orientation_of(image)
+        return DecodedPhoto(upright(pixels, orientation), orientation)
 
 
 @contextmanager
@@ -110,7 +135,7 @@ def _turn(deadline: float) -> Iterator[None]:
 
 def _busy() -> PhotoError:
     message = "Too many large photos came at once; this one was not reached. Try again later."
-    return PhotoError(503, "busy", message)
+    return PhotoError(ErrorCode.BUSY, message)
 
 
 def _check_size(image: Image.Image, limits: Limits) -> None:
@@ -118,19 +143,17 @@ def _check_size(image: Image.Image, limits: Limits) -> None:
     most = limits.max_pixels // _WEIGHTS.get(image.format or "", 1)
     if width * height > most:
         raise PhotoError(
-            413,
-            "too_many_pixels",
+            ErrorCode.TOO_MANY_PIXELS,
             f"The photo has {width} x {height} pixels, the limit of {image.format} is {most}. Send a smaller photo.",
         )
     if min(width, height) < limits.min_side:
         raise PhotoError(
-            422,
-            "bad_shape",
+            ErrorCode.BAD_SHAPE,
             f"The photo has {width} x {height} pixels; nothing is recognised below {limits.min_side} a side.",
         )
     profile = image.info.get("nclx_profile") or {}
     if profile.get("transfer_characteristics") in _HDR_TRANSFERS:
-        raise PhotoError(415, "unsupported_format", "The photo is stored as HDR (PQ or HLG). Save it as a JPEG.")
+        raise PhotoError(ErrorCode.UNSUPPORTED_FORMAT, "The photo is stored as HDR (PQ or HLG). Save it as a JPEG.")
 
 
 def _has_photo_signature(head: bytes) -> bool:
@@ -154,7 +177,7 @@ def _open(data: bytes) -> Image.Image:
         raise
     except Exception:  # a hostile header makes Pillow's parsers raise nearly anything
         raise PhotoError(
-            400, "not_an_image", "The file starts like a photo but its header cannot be read. Export it again."
+            ErrorCode.NOT_AN_IMAGE, "The file starts like a photo but its header cannot be read. Export it again."
         ) from None
 
 
@@ -169,8 +192,7 @@ def _load(image: Image.Image, data: bytes, least_side: int | None) -> Image.Imag
         raise
     except Exception:  # as above: any decoder, any exception
         raise PhotoError(
-            400,
-            "truncated_image",
+            ErrorCode.TRUNCATED_IMAGE,
             "The photo breaks off or is damaged, so it was not classified. Send the complete file again.",
         ) from None
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 
 _MARGIN = 4  # times the least side are left: the resize that follows then differs by less than a grey level
 _MOST_SIDE = 8_192  # pixels left of the longer side of a strip a hundred times as long as wide
@@ -34,7 +34,7 @@ def flatten(image: Image.Image, least_side: int | None) -> Image.Image:
     """
     if image.mode in ("I", "F"):
         raise PhotoError(
-            415, "unsupported_format", "Pixels of 32 bits have no defined brightness here. Save with 8 or 16 bits."
+            ErrorCode.UNSUPPORTED_FORMAT, "Pixels of 32 bits have no defined brightness here. Save with 8 or 16 bits."
         )
     return _to_srgb(_reduced(image, least_side), image.info.get("icc_profile"))
 

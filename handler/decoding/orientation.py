@@ -22,19 +22,22 @@ _UNDO = {
 }
 
 
-def upright(picture: Image.Image, opened: Image.Image) -> Image.Image:
+def upright(picture: Image.Image, orientation: int) -> Image.Image:
     """Turn a picture upright.
 
     Args:
-        picture: the pixels.
-        opened: the loaded file that they come from, for its EXIF, or XMP where there is no EXIF.
+        picture: the pixels as they are stored.
+        orientation: 1 to 8, as EXIF counts them.
     """
-    undo = _UNDO.get(_orientation(opened))
+    undo = _UNDO.get(orientation)
     return picture if undo is None else picture.transpose(undo)
 
 
-def _orientation(opened: Image.Image) -> int:
-    """Return 1 to 8; 1 where nothing, or nothing readable, is noted: a photo with broken EXIF is still a photo."""
+def orientation_of(opened: Image.Image) -> int:
+    """Return the orientation of a loaded file, 1 to 8, from its EXIF, or from its XMP where there is no EXIF.
+
+    It is 1 where the file says nothing that can be read: a photo with broken EXIF is still a photo.
+    """
     if hasattr(opened, "tag_v2"):  # a TIFF's own tags are its EXIF
         return _one_to_eight(opened.tag_v2.get(_ORIENTATION))
     exif = opened.info.get("exif")

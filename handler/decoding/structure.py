@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from handler.errors import PhotoError
+from handler.errors import ErrorCode, PhotoError
 
 _MOST_PIECES = 50_000  # chunks of a PNG, blocks before a GIF's picture, strips or tiles of a TIFF
 _MOST_SEGMENTS = 2_000  # of a JPEG; an extended XMP of 10 MB has 160
@@ -59,7 +59,7 @@ def _bound(pieces: Iterator[object], most: int, complaint: str) -> None:
 
 
 def _refusal(complaint: str) -> PhotoError:
-    return PhotoError(400, "not_an_image", f"The {complaint}, which no camera writes. Export it again.")
+    return PhotoError(ErrorCode.NOT_AN_IMAGE, f"The {complaint}, which no camera writes. Export it again.")
 
 
 def _png_chunks(data: bytes) -> Iterator[int]:
@@ -124,8 +124,7 @@ def _check_jpeg(data: bytes) -> bool:
                 return False  # the one scan holds all
             if pixels * max(scans, _FEWEST_SCANS) > _MOST_SCANNED_PIXELS:
                 raise PhotoError(
-                    413,
-                    "too_many_pixels",
+                    ErrorCode.TOO_MANY_PIXELS,
                     f"The JPEG has {pixels} pixels in {scans} or more scans, the limit is {_MOST_SCANNED_PIXELS} "
                     f"together, of {_FEWEST_SCANS} scans at least. Save it as a baseline JPEG, not a progressive one.",
                 )
@@ -166,5 +165,6 @@ def _check_heif(data: bytes) -> None:
         (length,) = struct.unpack_from(">I", header, begin - 4)
         if b"iovl" in header[begin : begin + length]:
             raise PhotoError(
-                415, "unsupported_format", "The HEIC is composed of several pictures laid over each other. Save a JPEG."
+                ErrorCode.UNSUPPORTED_FORMAT,
+                "The HEIC is composed of several pictures laid over each other. Save a JPEG.",
             )

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from handler.contract import Contract
-from handler.errors import CODES
+from handler.errors import ErrorCode
 from tests.serving.conftest import ServiceUnderTest
 from tests.support.drawn_photos import SAMPLES, encoded, striped
 from tests.support.monitoring import SCRAPE_LABELS, needs, queries
@@ -141,7 +141,7 @@ def test_every_series_is_there_before_its_first_photo(service: ServiceUnderTest,
         for decision in ("accept", "review"):
             labels = {"class": name, "decision": decision, "model_version": contract.model_version}
             assert key("refund_predictions_total", **labels) in now
-    for code in CODES:
+    for code in ErrorCode:
         assert key("refund_errors_total", code=code) in now
 
 
