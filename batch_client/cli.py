@@ -20,7 +20,8 @@ from batch_client.pipeline.file_disposition import Processed
 from batch_client.pipeline.lifecycle import run_once, stored_as
 from batch_client.pipeline.run import Resend
 from batch_client.reports.summary import print_summary
-from batch_client.schedule.loop import CRONTAB, Schedule, read_crontab, run_forever
+from batch_client.schedule.loop import RETRIED, run_forever
+from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from batch_client.settings import BatchSettings
 from results import runs
 
@@ -79,16 +80,16 @@ def schedule(
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
 
-    def once() -> None:
+    def once() -> int:
         with open_results(settings) as database:
-            run_once(
-                settings, database, source or settings.inbox, source_name, Resend.NONE, Console(quiet=True), stopped
-            )
+            place = source or settings.inbox
+            outcome, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
+            return outcome.exit_code
 
     def last_started() -> datetime | None:
         with open_results(settings) as database, database.reading() as connection:
             name, shard = stored_as(settings, source or settings.inbox, source_name)
-            started = runs.last_started(connection, name, shard, ExitCode.INTERRUPTED)
+            started = runs.last_started(connection, name, shard, (ExitCode.INTERRUPTED, *RETRIED))
         return datetime.fromisoformat(started) if started else None
 
     with open_results(settings):  # a wrong setting is told now, not at 2 AM

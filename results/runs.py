@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -88,16 +89,16 @@ def has_found_any(connection: Connection, source: str) -> bool:
     return connection.execute(found).first() is not None
 
 
-def last_started(connection: Connection, source: str, shard: str, interrupted: int) -> str | None:
-    """Return when the newest run over a source started that was not interrupted; None if there was none.
+def last_started(connection: Connection, source: str, shard: str, not_done: Collection[int]) -> str | None:
+    """Return when the newest run over a source started that counts as done; None if there was none.
 
     Args:
         connection: for reading.
         source: its name.
         shard: the share of it; a run over the whole counts as well.
-        interrupted: exit code of a run that was told to end; one that was killed has none.
+        not_done: exit codes of runs that do not count; a run that was killed has no exit code and does not count.
     """
-    done = and_(runs.c.source == source, runs.c.shard.in_(("", shard)), runs.c.exit_code != interrupted)
+    done = and_(runs.c.source == source, runs.c.shard.in_(("", shard)), runs.c.exit_code.not_in(not_done))
     return connection.execute(select(func.max(runs.c.started_at)).where(done)).scalar()
 
 

@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from batch_client.schedule.loop import CRONTAB
+from batch_client.schedule.times import CRONTAB
 from batch_client.settings import BatchSettings
 from serving import settings as serving_settings
 from serving.drain import _SECONDS as DRAIN_SECONDS

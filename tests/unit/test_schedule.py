@@ -2,13 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_client.schedule.loop import CRONTAB, Schedule, read_crontab
+from batch_client.schedule import times
+from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from results import runs
 from results.database import Database
 from results.runs import Counts
@@ -51,12 +52,11 @@ class TestLines:
             ("1-5", "Mon Tue Wed Thu Fri"),
             ("mon-fri/2", "Mon Wed Fri"),
             ("5-7", "Fri Sat Sun"),
-            ("6-1", "Mon Sat Sun"),
-            ("fri-mon", "Mon Fri Sat Sun"),
-            ("7-2", "Mon Tue Sun"),
+            ("sat,sun,mon", "Mon Sat Sun"),
+            ("5L", "Fri"),
             ("0-7", "Mon Tue Wed Thu Fri Sat Sun"),
             ("*/2", "Tue Thu Sat Sun"),
-            ("1/2", "Mon Wed Fri"),
+            ("1/2", "Mon Wed Fri Sun"),  # up to 7, as in cron
             ("tue,4,6-7", "Tue Thu Sat Sun"),
         ],
     )
@@ -69,8 +69,8 @@ class TestLines:
         assert walk(every_minute, MONDAY, 2) == [sunday, sunday + timedelta(minutes=1)]
         assert every_minute.next_after(sunday + timedelta(hours=23, minutes=59)) == sunday + timedelta(days=7)
 
-    def test_the_other_fields_know_names_and_wrap_too(self) -> None:
-        winter_nights = Schedule.parse("30 22-1/3 1 nov-feb *", "UTC")
+    def test_months_have_names_and_every_field_takes_lists(self) -> None:
+        winter_nights = Schedule.parse("30 1,22 1 nov-dec,jan,feb *", "UTC")
         assert [f"{tick:%m-%d %H:%M}" for tick in walk(winter_nights, MONDAY, 5)] == [
             "12-01 01:30", "12-01 22:30", "01-01 01:30", "01-01 22:30", "02-01 01:30",
         ]  # fmt: skip
@@ -97,15 +97,18 @@ class TestLines:
             ("0 2 * 13 *", "month: '13'"),
             ("0 2 * * 8", "day of week: '8'"),
             ("0 2 * * monday", "day of week: 'monday'"),
-            ("0 2 * * 5L", "day of week: '5l'"),
+            ("0 2 * * 5X", "day of week: '5X'"),
+            ("0 2 * * fri-mon", "day of week: 'fri-mon'"),
+            ("30 22-1 * * *", "hour: '22-1'"),
             ("0 2 last * *", "day of month: 'last'"),
-            ("0 2,, * * *", "hour: ''"),
-            ("*/0 2 * * *", "minute: the step"),
+            ("0 2,, * * *", "hour: '2,,'"),
+            ("*/0 2 * * *", "minute: '*/0'"),
             ("0 2 -1 * *", "day of month: '-1'"),
             ("0 ² * * *", "hour: '²'"),
-            ("0 2 30 2 *", "day of month: month 2 has no day 30"),
-            ("0 2 31 4,jun */2", "day of month: month 4,jun has no day 31"),
+            ("0 2 30 2 *", "day of month: '30'"),
+            ("0 2 31 4,jun */2", "day of month: '31'"),
             ("0 2 * *", "4 fields"),
+            ("0 0 2 * * *", "6 fields"),
             ("", "0 fields"),
         ],
     )
@@ -126,6 +129,19 @@ class TestLines:
         schedule = Schedule.parse("0 2 * * *", None)
         assert f"{schedule.next_after(MONDAY).astimezone():%H:%M}" == "02:00"
 
+    def test_without_a_name_daylight_saving_time_is_the_machines_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A fixed offset, which the C library gives for the present moment, would be an hour off half a year later."""
+        berlin = next(path for folder in TZPATH if (path := Path(folder, "Europe", "Berlin")).exists())
+        (tmp_path / "localtime").write_bytes(berlin.read_bytes())
+        monkeypatch.setattr(times, "_MACHINE_ZONE", tmp_path / "localtime")
+        schedule = Schedule.parse("0 2 * * *", None)
+        ticks = [schedule.next_after(datetime(2026, month, 5, 12, tzinfo=UTC)) for month in (1, 7)]
+        assert [tick.hour for tick in ticks] == [1, 0]
+        monkeypatch.setattr(times, "_MACHINE_ZONE", tmp_path / "none")
+        assert Schedule.parse("0 2 * * *", None).next_after(MONDAY).hour == 2
+
     @pytest.mark.parametrize("text", ["# nothing\n\n", "0 2 * * *\n0 3 * * *\n"])
     def test_a_crontab_holds_one_line(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "crontab").write_text(text)
@@ -136,11 +152,12 @@ class TestLines:
 @st.composite
 def fields(draw: st.DrawFn, low: int, high: int, names: str = "") -> tuple[str, frozenset[int]]:
     """Draw a field's text, and what it means: made by counting on, step by step, from the first value to the last."""
+    largest = 7 if low == 0 and high == 6 else high  # Sunday is 0 and 7
     words = names.split()
     texts, meant = [], set()
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.sampled_from(["star", "value", "range", "range", "from"]))
-        first, last = draw(st.integers(low, high)), draw(st.integers(low, high))
+        first, last = sorted(draw(st.lists(st.integers(low, high), min_size=2, max_size=2, unique=True)))
         step = draw(st.integers(1, high - low + 5))
 
         def written(value: int) -> str:
@@ -153,16 +170,10 @@ def fields(draw: st.DrawFn, low: int, high: int, names: str = "") -> tuple[str, 
         elif kind == "range":
             text = f"{written(first)}-{written(last)}"
         else:
-            last, text = high, written(first)
+            last, text = largest, written(first)
         if kind == "from" or (step > 1 and kind != "value"):
             text += f"/{step}"
-        value, count = first, 0
-        while True:
-            if count % step == 0:
-                meant.add(value)
-            if value == last:
-                break
-            value, count = (low if value == high else value + 1), count + 1
+        meant.update(value % 7 if largest == 7 else value for value in range(first, last + 1, step))
         texts.append(text)
     return ",".join(texts), frozenset(meant)
 
@@ -202,7 +213,7 @@ class TestAnyLine:
         texts, meant = [text for text, _ in line], [values for _, values in line]
         expected = simple_next(texts, meant, moment)
         if expected is None:
-            with pytest.raises(ValueError, match="has no day"):
+            with pytest.raises(ValueError, match="day of month"):
                 Schedule.parse(" ".join(texts), "UTC")
         else:
             tick = Schedule.parse(" ".join(texts), "UTC").next_after(moment)
@@ -235,6 +246,19 @@ class TestDaylightSaving:
     def test_a_time_that_autumn_repeats_comes_once(self, line: str, times: list[str]) -> None:
         ticks = walk(Schedule.parse(line, "Europe/Berlin"), datetime(2026, 10, 23, 12, tzinfo=BERLIN), len(times))
         assert [f"{tick.astimezone(BERLIN):%d %H:%M%z}" for tick in ticks] == times
+
+    @pytest.mark.parametrize(
+        ("line", "spring", "autumn"),
+        [
+            ("30 * * * *", ["01:30+0100", "03:30+0200"], ["01:30+0200", "02:30+0200", "02:30+0100", "03:30+0100"]),
+            ("*/30 2 * * *", ["02:00+0200", "02:30+0200"], ["02:00+0200", "02:30+0200", "02:00+0100", "02:30+0100"]),
+        ],
+    )
+    def test_a_line_with_a_star_counts_real_time(self, line: str, spring: list[str], autumn: list[str]) -> None:
+        for first_day, times_there in ((datetime(2026, 3, 29), spring), (datetime(2026, 10, 25), autumn)):
+            start = first_day.replace(hour=1, minute=15, tzinfo=BERLIN)
+            ticks = walk(Schedule.parse(line, "Europe/Berlin"), start, len(times_there))
+            assert [f"{tick.astimezone(BERLIN):%H:%M%z}" for tick in ticks] == times_there
 
     def test_asked_within_the_repeated_hour_it_names_the_next_night(self) -> None:
         schedule = Schedule.parse("30 2 * * *", "Europe/Berlin")
@@ -285,7 +309,7 @@ class TestMissed:
             run = runs.start_run(connection, "/inbox")
             runs.finish_run(connection, run, "finished", 0, Counts(), None)
         with database.reading() as connection:
-            written = runs.last_started(connection, "/inbox", "", 130)
+            written = runs.last_started(connection, "/inbox", "", (130,))
         database.close()
         assert written is not None and written.endswith("Z")
         schedule, last = Schedule.parse("0 2 * * *", "UTC"), datetime.fromisoformat(written)
