@@ -5,7 +5,7 @@ with a thousand photos stored and with a million. Whoever changes what a photo's
 the manifest, a verdict) calls :func:`refresh` in the same transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -59,6 +59,14 @@ class Claimed:
 
     photo_ids: list[int]
     lost: list[int]
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """Photos in the order of the queue, and the key behind which the next page begins; None if this is the last."""
+
+    photo_ids: list[int]
+    next_key: tuple[float, int] | None
 
 
 def refresh(connection: Connection, photo_ids: Sequence[int]) -> None:
@@ -197,17 +205,25 @@ def waiting_categories(connection: Connection, most: int) -> list[tuple[str, int
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
-def in_order(connection: Connection, size: int, kind: str | None = None) -> Iterator[list[int]]:
-    """Yield the photos that wait in their order, claimed ones too, so many at a time."""
-    behind: ColumnElement[bool] = true()
-    while True:
-        query = select(_queue.place, _queue.photo_id).where(behind, *_filters(None, kind))
-        rows = connection.execute(query.order_by(_queue.place, _queue.photo_id).limit(size)).all()
-        if not rows:
-            return
-        yield [row.photo_id for row in rows]
-        place, photo_id = rows[-1]
-        behind = or_(_queue.place > place, and_(_queue.place == place, _queue.photo_id > photo_id))
+def page_in_order(
+    connection: Connection, size: int, kind: str | None = None, after: tuple[float, int] | None = None
+) -> QueuePage:
+    """Return one page of the photos that wait, leased ones too, in the order of the queue.
+
+    Args:
+        connection: for reading.
+        size: photos of a page.
+        kind: only of this kind, of :data:`KINDS`.
+        after: the ``next_key`` of the page before.
+    """
+    filters = _filters(None, kind)
+    if after is not None:
+        place, photo_id = after
+        filters.append(or_(_queue.place > place, and_(_queue.place == place, _queue.photo_id > photo_id)))
+    query = select(_queue.place, _queue.photo_id).where(true(), *filters)
+    rows = connection.execute(query.order_by(_queue.place, _queue.photo_id).limit(size)).all()
+    last = (rows[-1].place, rows[-1].photo_id) if len(rows) == size else None
+    return QueuePage([row.photo_id for row in rows], last)
 
 
 def _filters(predicted_class: str | None, kind: str | None) -> list[ColumnElement[bool]]:

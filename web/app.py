@@ -8,17 +8,16 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 
 from results.database import Database
-from web import pictures
 from web.auth.accounts import Accounts
 from web.auth.login_attempts import LoginAttempts
-from web.auth.users import SESSION_SECONDS, Gate, session_key
+from web.auth.users import SESSION_SECONDS, Authenticator, session_key
 from web.categories import Categories
-from web.http.body_limit import BodyLimit
 from web.http.error_handlers import install_handlers
+from web.http.middleware import BodyLimit, install_security
 from web.http.rendering import STATIC
-from web.http.security import install_security
 from web.inference import Service
-from web.routes import api_docs, login, photos, predict, review, runs, search, statistics
+from web.pictures import Pictures
+from web.routes import api_docs, login, photos, predict, review, runs, search, statistics, upload
 from web.settings import WebSettings
 
 DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is the API of the project that this one grew
@@ -54,16 +53,16 @@ def create_app(settings: WebSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    gate = Gate(settings, Accounts(settings.web_dir))
+    authenticator = Authenticator(settings, Accounts(settings.web_dir))
     app.state.settings = settings
     app.state.database = database
     app.state.service = service
     app.state.counted_runs = statistics.CountedRuns(database)
     app.state.categories = Categories(service, database)
-    app.state.pictures = pictures.Pictures(settings.media_dir)
-    app.state.gate = gate
+    app.state.pictures = Pictures(settings.media_dir)
+    app.state.authenticator = authenticator
     app.state.login_attempts = LoginAttempts()
-    for module in (predict, login, review, pictures, photos, runs, statistics, search, api_docs):
+    for module in (predict, upload, login, review, photos, runs, statistics, search, api_docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)
@@ -75,5 +74,5 @@ def create_app(settings: WebSettings) -> FastAPI:
         max_age=SESSION_SECONDS,
         https_only=settings.web_secure_cookies,
     )
-    install_security(app, gate)
+    install_security(app, authenticator)
     return app

@@ -33,7 +33,7 @@ class Categories:
             self._waiting = (time.monotonic(), names)
         return self._waiting[1]
 
-    def refuses(self, name: str) -> bool:
+    def is_unknown(self, name: str) -> bool:
         """Tell whether this is no category; while the model never answered, nobody knows, and a guess of it may be."""
         described = self._service.last_described()
         return described is not None and name not in described["classes"]

@@ -1,10 +1,12 @@
-"""Plots as geometry; the template turns it into SVG, the stylesheet into colours for light and dark."""
+"""Plots and intervals: the geometry that a template draws as SVG, and how certain a measured share is."""
 
+import math
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
 _LABELS = 6
+_Z = 1.959963984540054  # the quantile of the normal distribution for a 95% interval
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,21 @@ def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> P
         bands.append(Band(name, "M" + " L".join(there + back) + " Z", sum(row[index] for row in values)))
         lower = upper
     return Plot(_some(labels, xs), _shares_axis(), "", [], bands)
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Return the 95% confidence interval of a share, which also holds for small samples and shares near 0 and 1.
+
+    Args:
+        hits: how many of the trials count.
+        trials: at least 1.
+
+    Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
+    """
+    share = hits / trials
+    centre = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
+    half = _Z / (1 + _Z**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _part(row: list[int], index: int) -> float:

@@ -21,7 +21,7 @@ from tests.docs.error_codes import described_codes, tabled_codes
 from tests.docs.settings_table import settings_rows
 from tests.support.documents import README, documents, page, section
 from web.cli import app as web_app
-from web.routes.predict import LARGEST_PHOTO as LARGEST_UPLOAD
+from web.http.uploads import LARGEST_PHOTO as LARGEST_UPLOAD
 from web.settings import WebSettings
 
 PROPERTIES = dict(

@@ -2,9 +2,8 @@
 
 import pytest
 
-from web.charts import area_plot, line_plot
+from web.charts import area_plot, line_plot, wilson
 from web.http.rendering import count, percent, plural, seconds
-from web.intervals import wilson
 
 
 @pytest.mark.parametrize(

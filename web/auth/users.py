@@ -3,14 +3,12 @@
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
 
 from web.auth.accounts import ROLES, Account, Accounts, write_private
-from web.http.errors import WebError
 from web.settings import Role, WebSettings
 
 SESSION_SECONDS = 12 * 3600
@@ -18,7 +16,7 @@ LOCAL_NAME = "local"  # who works at a desk without accounts
 
 
 @dataclass(frozen=True)
-class Person:
+class User:
     """Who is asking.
 
     Attributes:
@@ -36,7 +34,7 @@ class Person:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-class Gate:
+class Authenticator:
     """Decides who comes in: by a proxy's header, by a session, or anybody where only this machine can reach us.
 
     Args:
@@ -56,17 +54,17 @@ class Gate:
         """Whether nobody is asked for a password: no accounts, no proxy, and no way in from elsewhere."""
         return self._loopback and not self._header and not self.accounts.all()
 
-    def person(self, request: Request) -> Person | None:
+    def user(self, request: Request) -> User | None:
         """Return who is asking; None if we do not know."""
         if self._header:
             name = request.headers.get(self._header, "").strip()
             if name and _peer(request) in self._proxies:
                 account = self.accounts.all().get(name)
-                return Person(name[:64], account.role if account else self._proxy_role, can_log_out=False)
+                return User(name[:64], account.role if account else self._proxy_role, can_log_out=False)
         account = self.accounts.all().get(request.session.get("name", ""))
         if account is not None and hmac.compare_digest(request.session.get("account", ""), account.fingerprint):
-            return Person(account.name, account.role, can_log_out=True)
-        return Person(LOCAL_NAME, "admin", can_log_out=False) if self.is_open else None
+            return User(account.name, account.role, can_log_out=True)
+        return User(LOCAL_NAME, "admin", can_log_out=False) if self.is_open else None
 
     def client_address(self, request: Request) -> str:
         """Return where a request comes from; behind the proxy, what that says in ``X-Forwarded-For``.
@@ -87,40 +85,6 @@ def log_in(request: Request, account: Account) -> None:
     """Begin a new session; nothing of the one before is kept."""
     request.session.clear()
     request.session.update(name=account.name, account=account.fingerprint)
-
-
-def demand(role: Role) -> Callable[[Request], Person]:
-    """Return a dependency that lets in whoever may do what the role may, and gives the person."""
-
-    def dependency(request: Request) -> Person:
-        person: Person | None = request.app.state.gate.person(request)
-        if person is None:
-            raise WebError(401, "login_required", "Log in first, at /login.")
-        if not person.may(role):
-            raise WebError(403, "not_allowed", f"{person.name} is {person.role}; this needs the role {role}.")
-        return person
-
-    return dependency
-
-
-def csrf_token(request: Request) -> str:
-    """Return the session's token, which only our own pages know; made when first asked for."""
-    return str(request.session.setdefault("csrf", secrets.token_urlsafe(24)))
-
-
-def check_csrf(request: Request, token: str | None) -> None:
-    """Refuse a change that another site's page asked the browser for.
-
-    Raises:
-        WebError: the token is missing or another session's.
-    """
-    if not hmac.compare_digest((token or "").encode(), request.session.get("csrf", "\0").encode()):
-        raise WebError(403, "csrf", "This page is out of date. Load it again, then repeat the last step.")
-
-
-def demand_csrf_header(request: Request) -> None:
-    """Demand the token in the header ``X-CSRF-Token``; a dependency."""
-    check_csrf(request, request.headers.get("x-csrf-token"))
 
 
 def session_key(folder: Path) -> str:

@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 
 from results.database import ResultsError
 from web.http.errors import WebError
+from web.http.middleware import SECURITY_HEADERS
 from web.http.rendering import render, wants_page
-from web.http.security import SECURITY_HEADERS
 
-log = logging.getLogger("web")
+log = logging.getLogger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
 _TITLES = {401: "Please log in", 403: "Not allowed", 404: "Not here", 405: "Not here", 503: "Away for a moment"}

@@ -9,7 +9,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from web.auth.users import csrf_token
+from web.auth.csrf import csrf_token
 
 _ROOM = Path(__file__).resolve().parent.parent
 STATIC = _ROOM / "static"
@@ -30,9 +30,9 @@ def render(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Render a page for whoever asks for it."""
+    """Render a page for the user of the request."""
     everywhere = {
-        "person": request.app.state.gate.person(request),
+        "user": request.app.state.authenticator.user(request),
         "csrf": csrf_token(request),
         "path": request.url.path,
     }

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from web.auth.login_attempts import LoginAttempts
-from web.auth.users import Gate, check_csrf, log_in
+from web.auth.csrf import check_csrf
+from web.auth.users import log_in
+from web.http.dependencies import AuthenticatorDep, LoginAttemptsDep
 from web.http.errors import WebError
 from web.http.rendering import render
 
@@ -15,10 +16,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")
-def login_page(request: Request, next: str = "/review") -> Response:
-    """Show the form; who is in already goes on."""
-    gate: Gate = request.app.state.gate
-    if gate.person(request) is not None:
+def login_page(request: Request, authenticator: AuthenticatorDep, next: str = "/review") -> Response:
+    """Show the form; redirect a user who is logged in already."""
+    if authenticator.user(request) is not None:
         return RedirectResponse(_own_path(next), 303)
     return render(request, "login.html", {"next": _own_path(next), "problem": None, "name": ""})
 
@@ -26,6 +26,8 @@ def login_page(request: Request, next: str = "/review") -> Response:
 @router.post("/login")
 def login(
     request: Request,
+    authenticator: AuthenticatorDep,
+    attempts: LoginAttemptsDep,
     name: Annotated[str, Form(max_length=64)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
     next: Annotated[str, Form()] = "/review",
@@ -33,14 +35,12 @@ def login(
 ) -> Response:
     """Check name and password, slowly for who guesses."""
     check_csrf(request, csrf)
-    attempts: LoginAttempts = request.app.state.login_attempts
-    gate: Gate = request.app.state.gate
-    address = gate.client_address(request)
+    address = authenticator.client_address(request)
     wait = attempts.begin(name, address)
     if wait:
         message = f"Too many attempts. Try again in {wait} seconds."
         raise WebError(429, "too_many_logins", message, {"Retry-After": str(wait)})
-    account = gate.accounts.check(name, password)
+    account = authenticator.accounts.check(name, password)
     if account is None:
         problem = "Name and password do not belong together."
         return render(request, "login.html", {"next": _own_path(next), "problem": problem, "name": name}, 401)

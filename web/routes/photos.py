@@ -1,28 +1,29 @@
-"""One photo, everything that is known of it, and everything that was decided."""
+"""One photo: its picture, what the model said, and every decision about it."""
 
 import json
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, Response
 
 from results import reviews
-from results.database import Database
-from results.search import photos_by_id, repeats_of, similar_photos
-from web.auth.users import demand
+from results.search import photos_by_id, repeats_of, sha256_of_photo, similar_photos
+from web.http.dependencies import VIEWERS_ONLY, CategoriesDep, DatabaseDep, PhotoId, PicturesDep
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.pictures import PhotoId
+from web.pictures import Size
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _SIMILAR = 12
+# An id is never used again and a copy never changes. The copies of purged photos leave the cache after a day.
+_CACHING = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
 @router.get("/photos/{photo_id}")
-def photo_page(request: Request, photo_id: PhotoId, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+def photo_page(
+    request: Request, database: DatabaseDep, pictures: PicturesDep, categories: CategoriesDep, photo_id: PhotoId
+) -> Response:
     """Show a photo."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         found = photos_by_id(connection, [photo_id])
         if not found:
@@ -32,13 +33,23 @@ def photo_page(request: Request, photo_id: PhotoId, _: Annotated[object, Depends
         similar = similar_photos(connection, photo_id, _SIMILAR + len(related))
     shown = {row["photo_id"] for row in related}
     similar = [row for row in similar if row["photo_id"] not in shown][:_SIMILAR]
-    pictures = request.app.state.pictures
     context = {
-        "photo": pictures.mark(found)[0],
+        "photo": pictures.with_picture_flags(found)[0],
         "top": json.loads(found[0]["top3"]),
         "history": history,
-        "related": pictures.mark(related),
-        "similar": pictures.mark(similar),
-        "categories": request.app.state.categories.names(),
+        "related": pictures.with_picture_flags(related),
+        "similar": pictures.with_picture_flags(similar),
+        "categories": categories.names(),
     }
     return render(request, "photo.html", context)
+
+
+@router.get("/photos/{photo_id}/{size}")
+def picture(database: DatabaseDep, pictures: PicturesDep, photo_id: PhotoId, size: Size) -> Response:
+    """Send a photo's copy, or its thumbnail."""
+    with database.reading() as connection:
+        sha256 = sha256_of_photo(connection, photo_id)
+    path = pictures.find(sha256, size) if sha256 is not None else None
+    if path is None:
+        raise WebError(404, "no_picture", f"No picture of photo {photo_id} was kept: only what a person looks at is.")
+    return FileResponse(path, media_type="image/jpeg", headers=_CACHING)

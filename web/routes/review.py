@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -14,12 +14,25 @@ from results.database import Database
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import STORABLE_TEXT
 from results.search import SEARCH_COLUMNS, photos_by_id
-from web.auth.users import Person, demand, demand_csrf_header
+from web.auth.users import User
+from web.categories import Categories
+from web.http.csv_response import csv_response
+from web.http.dependencies import (
+    CSRF_PROTECTED,
+    LARGEST_ID,
+    VIEWERS_ONLY,
+    CategoriesDep,
+    DatabaseDep,
+    PhotoId,
+    PicturesDep,
+    Reviewer,
+    ReviewId,
+    SettingsDep,
+)
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.pictures import PhotoId
-from web.routes.predict import errors
-from web.routes.search import csv_answer
+from web.http.schemas import errors
+from web.settings import WebSettings
 
 router = APIRouter()
 
@@ -27,11 +40,9 @@ MOST_COUNTED = 10_000
 _MOST_OF_A_CATEGORY = 200  # counted; a few screens full, more would tell nobody more
 _GRID_SIZE = 24
 _ROWS_AT_ONCE = 1_000
-_CHANGES = [Depends(demand_csrf_header)]
 
-Reviewer = Annotated[Person, Depends(demand("reviewer"))]
 Tab = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="drawn by the browser tab")]
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Kind = Literal["mismatch", "repeat", "unsure"]
 Category = Annotated[str, Field(max_length=100, pattern=STORABLE_TEXT)]
 
@@ -73,84 +84,103 @@ class Release(BaseModel):
     desk: Tab
 
 
-@router.get("/review", include_in_schema=False)
+@router.get("/review", include_in_schema=False, dependencies=VIEWERS_ONLY)
 def review_page(
-    request: Request, _: Annotated[Person, Depends(demand("viewer"))], kind: Kind | None = None
+    request: Request, database: DatabaseDep, categories: CategoriesDep, settings: SettingsDep, kind: Kind | None = None
 ) -> Response:
     """Show the desk; its script fetches the photos."""
-    return render(request, "review.html", {**_shown(request), "kind": kind})
+    return render(request, "review.html", {**_page_context(database, categories, settings), "kind": kind})
 
 
-@router.get("/review.csv", include_in_schema=False)
-def queue_csv(request: Request, _: Annotated[Person, Depends(demand("viewer"))], kind: Kind | None = None) -> Response:
-    """Send all that waits, in its order, as CSV."""
-    database = _database(request)
+@router.get("/review.csv", include_in_schema=False, dependencies=VIEWERS_ONLY)
+def queue_csv(database: DatabaseDep, kind: Kind | None = None) -> Response:
+    """Send the whole queue in its order as CSV."""
 
-    def rows() -> Iterator[list[Any]]:
-        with database.reading() as connection:
-            for photo_ids in review_queue.in_order(connection, _ROWS_AT_ONCE, kind):
-                yield from ([row[name] for name in SEARCH_COLUMNS] for row in photos_by_id(connection, photo_ids))
+    def pages() -> Iterator[list[list[Any]]]:
+        after = None
+        while True:
+            with database.reading() as connection:
+                page = review_queue.page_in_order(connection, _ROWS_AT_ONCE, kind, after)
+                rows = photos_by_id(connection, page.photo_ids)
+            yield [[row[name] for name in SEARCH_COLUMNS] for row in rows]
+            if (after := page.next_key) is None:
+                return
 
-    return csv_answer("waiting.csv", SEARCH_COLUMNS, rows())
+    return csv_response("waiting.csv", SEARCH_COLUMNS, pages())
 
 
-@router.get("/review/grid", include_in_schema=False)
+@router.get("/review/grid", include_in_schema=False, dependencies=VIEWERS_ONLY)
 def grid_page(
-    request: Request, _: Annotated[Person, Depends(demand("viewer"))], category: Category | None = None
+    request: Request,
+    database: DatabaseDep,
+    categories: CategoriesDep,
+    settings: SettingsDep,
+    category: Category | None = None,
 ) -> Response:
-    """Show the photos of one category side by side, or which categories there are."""
-    with _database(request).reading() as connection:
+    """Show the photos of one category side by side, or a list of the categories."""
+    with database.reading() as connection:
         waiting = review_queue.waiting_categories(connection, _MOST_OF_A_CATEGORY)
-    context = {**_shown(request), "category": category, "waiting_categories": waiting, "size": _GRID_SIZE}
-    context["most_of_a_category"] = _MOST_OF_A_CATEGORY
+    context = {
+        **_page_context(database, categories, settings),
+        "category": category,
+        "waiting_categories": waiting,
+        "most_of_a_category": _MOST_OF_A_CATEGORY,
+        "size": _GRID_SIZE,
+    }
     return render(request, "grid.html", context)
 
 
-@router.post("/desk/claim", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Take photos")
-def claim(request: Request, person: Reviewer, body: Claim) -> dict[str, Any]:
-    """Give a tab its next photos; they and those it holds are kept from all others for `WEB_CLAIM_S` seconds."""
-    with _database(request).writing() as connection:
+@router.post(
+    "/desk/claim", dependencies=CSRF_PROTECTED, responses=errors(401, 403, 413, 422, 503), summary="Take photos"
+)
+def claim(
+    database: DatabaseDep, pictures: PicturesDep, settings: SettingsDep, user: Reviewer, body: Claim
+) -> dict[str, Any]:
+    """Lease a tab its next photos; nobody else gets these and those it holds for `WEB_CLAIM_S` seconds."""
+    with database.writing() as connection:
         claimed = review_queue.claim(
             connection,
-            f"{person.name}:{body.desk}",
+            f"{user.name}:{body.desk}",
             body.count,
-            request.app.state.settings.web_claim_s,
+            settings.web_claim_s,
             body.held,
             body.category,
             body.kind,
         )
         found = photos_by_id(connection, claimed.photo_ids)
         waiting = review_queue.count_waiting(connection, MOST_COUNTED, body.category, body.kind)
-    photos = [_for_desk(photo) for photo in request.app.state.pictures.mark(found)]
+    photos = [_for_desk(photo) for photo in pictures.with_picture_flags(found)]
     return {"photos": photos, "lost": claimed.lost, "waiting": waiting}
 
 
 @router.post(
-    "/desk/release", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Give photos back"
+    "/desk/release", dependencies=CSRF_PROTECTED, responses=errors(401, 403, 413, 422, 503), summary="Give photos back"
 )
-def release(request: Request, person: Reviewer, body: Release) -> dict[str, bool]:
-    """Give back what a tab has claimed."""
-    with _database(request).writing() as connection:
-        review_queue.release(connection, f"{person.name}:{body.desk}")
+def release(database: DatabaseDep, user: Reviewer, body: Release) -> dict[str, bool]:
+    """End the leases of a tab."""
+    with database.writing() as connection:
+        review_queue.release(connection, f"{user.name}:{body.desk}")
     return {"released": True}
 
 
 @router.post(
     "/photos/{photo_id}/verdict",
-    dependencies=_CHANGES,
+    dependencies=CSRF_PROTECTED,
     responses=errors(401, 403, 404, 409, 413, 422, 503),
     summary="Decide about a photo",
 )
-def decide(request: Request, person: Reviewer, photo_id: PhotoId, body: Decision) -> dict[str, Any]:
+def decide(
+    database: DatabaseDep, categories: CategoriesDep, user: Reviewer, photo_id: PhotoId, body: Decision
+) -> dict[str, Any]:
     """Store a verdict. The second one on a photo is refused with 409 and says whose the first is."""
     if (body.kind == "category") != (body.category is not None):
         raise WebError(422, "invalid_request", "A category belongs to the kind `category`, and to no other.")
-    if body.category is not None and request.app.state.categories.refuses(body.category):
+    if body.category is not None and categories.is_unknown(body.category):
         raise WebError(422, "unknown_category", f"{body.category!r} is none of the model's categories.")
-    with _database(request).writing() as connection:
+    with database.writing() as connection:
         verdict = Verdict(photo_id, body.prediction_id, body.kind, body.category)
         try:
-            review_id = _store(connection, person, verdict)
+            review_id = _store(connection, user, verdict)
         except NoSuchPhoto as error:
             raise WebError(404, "no_such_photo", f"{error}: it was purged, or classified again.") from error
         except AlreadyReviewed as error:
@@ -161,12 +191,12 @@ def decide(request: Request, person: Reviewer, photo_id: PhotoId, body: Decision
 
 
 @router.post(
-    "/desk/accept", dependencies=_CHANGES, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
+    "/desk/accept", dependencies=CSRF_PROTECTED, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
 )
-def accept(request: Request, person: Reviewer, body: Acceptance) -> dict[str, Any]:
+def accept(database: DatabaseDep, user: Reviewer, body: Acceptance) -> dict[str, Any]:
     """Store that the model was right about all of some photos; of those that somebody decided before, nothing."""
     stored, refused = [], []
-    with _database(request).writing() as connection:
+    with database.writing() as connection:
         shown = photos_by_id(connection, [photo.photo_id for photo in body.photos])
         classes = {(photo["photo_id"], photo["prediction_id"]): photo["predicted_class"] for photo in shown}
         for photo in body.photos:
@@ -174,7 +204,7 @@ def accept(request: Request, person: Reviewer, body: Acceptance) -> dict[str, An
             try:
                 if key not in classes:
                     raise NoSuchPhoto(f"photo {photo.photo_id} was purged, or classified again")
-                review_id = _store(connection, person, Verdict(*key, "category", classes[key]))
+                review_id = _store(connection, user, Verdict(*key, "category", classes[key]))
                 stored.append({"photo_id": photo.photo_id, "review_id": review_id})
             except NoSuchPhoto as error:
                 refused.append({"photo_id": photo.photo_id, "message": f"{error}."})
@@ -186,15 +216,15 @@ def accept(request: Request, person: Reviewer, body: Acceptance) -> dict[str, An
 
 @router.post(
     "/verdicts/{review_id}/undo",
-    dependencies=_CHANGES,
+    dependencies=CSRF_PROTECTED,
     responses=errors(401, 403, 404, 409, 422, 503),
     summary="Take a verdict back",
 )
-def undo(request: Request, person: Reviewer, review_id: PhotoId) -> dict[str, Any]:
+def undo(database: DatabaseDep, user: Reviewer, review_id: ReviewId) -> dict[str, Any]:
     """Store that a verdict is taken back; the photo waits again."""
-    with _database(request).writing() as connection:
+    with database.writing() as connection:
         try:
-            photo_id = reviews.undo(connection, person.name, review_id, person.may("admin"))
+            photo_id = reviews.undo(connection, user.name, review_id, user.may("admin"))
         except NoSuchPhoto as error:
             raise WebError(404, "no_such_verdict", f"{error}.") from error
         except CannotUndo as error:
@@ -204,8 +234,8 @@ def undo(request: Request, person: Reviewer, review_id: PhotoId) -> dict[str, An
     return {"photo_id": photo_id, "waiting": waiting}
 
 
-def _store(connection: Connection, person: Person, verdict: Verdict) -> int:
-    review_id = reviews.store_verdict(connection, person.name, verdict)
+def _store(connection: Connection, user: User, verdict: Verdict) -> int:
+    review_id = reviews.store_verdict(connection, user.name, verdict)
     review_queue.refresh(connection, [verdict.photo_id])
     return review_id
 
@@ -215,15 +245,15 @@ def _refusal(standing: dict[str, Any]) -> str:
     return f"{standing['reviewer']} was faster and decided: {said}. Your verdict was not stored."
 
 
-def _shown(request: Request) -> dict[str, Any]:
-    """Return what both kinds of desk show around the photos."""
-    with _database(request).reading() as connection:
+def _page_context(database: Database, categories: Categories, settings: WebSettings) -> dict[str, Any]:
+    """Return what the desk and the grid show around the photos."""
+    with database.reading() as connection:
         counts = {name: review_queue.count_waiting(connection, MOST_COUNTED, kind=name) for name in review_queue.KINDS}
     return {
-        "categories": request.app.state.categories.names(),
+        "categories": categories.names(),
         "counts": counts,
         "most_counted": MOST_COUNTED,
-        "renew_seconds": request.app.state.settings.web_claim_s // 3,
+        "renew_seconds": settings.web_claim_s // 3,
     }
 
 
@@ -236,8 +266,3 @@ def _for_desk(photo: dict[str, Any]) -> dict[str, Any]:
         "mismatch": photo["mismatch"] == 1,
         "top": json.loads(photo["top3"]),
     }
-
-
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database

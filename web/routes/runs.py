@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi import Path as InPath
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from results import reporting, runs
-from results.database import Database
-from web.auth.users import demand
+from web.http.csv_response import csv_response
+from web.http.dependencies import VIEWERS_ONLY, DatabaseDep, RunId
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.routes.search import csv_answer
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(demand("viewer"))])
-RunId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _RUNS = 60
 _FAILURES = 200
@@ -28,27 +25,24 @@ _COLUMNS = (
 
 
 @router.get("/runs")
-def runs_page(request: Request) -> Response:
+def runs_page(request: Request, database: DatabaseDep) -> Response:
     """Show the newest runs."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         listed = [_with_speed(run) for run in runs.list_runs(connection, _RUNS)]
     return render(request, "runs.html", {"runs": listed, "most": _RUNS})
 
 
 @router.get("/runs.csv")
-def runs_csv(request: Request) -> Response:
+def runs_csv(database: DatabaseDep) -> Response:
     """Send all runs as CSV."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         listed = [_with_speed(run) for run in runs.list_runs(connection, None)]
-    return csv_answer("runs.csv", _COLUMNS, ([run[name] for name in _COLUMNS] for run in listed))
+    return csv_response("runs.csv", _COLUMNS, [[[run[name] for name in _COLUMNS] for run in listed]])
 
 
 @router.get("/runs/{run_id}")
-def run_page(request: Request, run_id: RunId) -> Response:
+def run_page(request: Request, database: DatabaseDep, run_id: RunId) -> Response:
     """Show one run with its failures and their reasons."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         run = _existing(runs.find_run(connection, run_id), run_id)
         context = {
@@ -61,19 +55,21 @@ def run_page(request: Request, run_id: RunId) -> Response:
 
 
 @router.get("/runs/{run_id}/photos.csv")
-def run_csv(request: Request, run_id: RunId) -> Response:
+def run_csv(database: DatabaseDep, run_id: RunId) -> Response:
     """Send what a run classified and what it could not, as CSV."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         _existing(runs.find_run(connection, run_id), run_id)
 
-    def rows() -> Iterator[list[Any]]:
-        with database.reading() as connection:
-            for query in (reporting.answers_query(run_id), reporting.failures_query(run_id)):
-                for group in reporting.in_groups(connection, query, _ROWS_AT_ONCE):
-                    yield from (list(row) for row in group)
+    def pages() -> Iterator[list[list[Any]]]:
+        after = None
+        while True:
+            with database.reading() as connection:
+                page = reporting.export_page(connection, run_id, _ROWS_AT_ONCE, after)
+            yield page.rows
+            if (after := page.next_key) is None:
+                return
 
-    return csv_answer(f"run-{run_id}.csv", reporting.EXPORT_COLUMNS, rows())
+    return csv_response(f"run-{run_id}.csv", reporting.EXPORT_COLUMNS, pages())
 
 
 def _existing(run: dict[str, Any] | None, run_id: int) -> dict[str, Any]:

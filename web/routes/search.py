@@ -1,7 +1,5 @@
-"""Search, and every list as CSV."""
+"""Search for stored photos."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -10,23 +8,21 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, TypeAdapter
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from results.database import Database
 from results.schema import STORABLE_TEXT
-from results.search import SEARCH_COLUMNS, VERDICTS, Criteria, all_photos, find_photos
-from results.spreadsheet import BYTE_ORDER_MARK, without_formula
-from web.auth.users import demand
+from results.search import SEARCH_COLUMNS, VERDICTS, Criteria, find_photos
+from web.http.csv_response import csv_response
+from web.http.dependencies import LARGEST_ID, VIEWERS_ONLY, CategoriesDep, DatabaseDep, PicturesDep
 from web.http.errors import WebError
 from web.http.rendering import render
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(demand("viewer"))])
+router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _PAGE = 50
 _ROWS_AT_ONCE = 1_000
-_LARGEST_ID = 2**63 - 1  # that a column holds
 _Text = Annotated[str, Query(max_length=300, pattern=STORABLE_TEXT)]
-_Key = TypeAdapter(list[Annotated[str, Field(pattern=STORABLE_TEXT)] | Annotated[int, Field(ge=0, le=_LARGEST_ID)]])
+_Key = TypeAdapter(list[Annotated[str, Field(pattern=STORABLE_TEXT)] | Annotated[int, Field(ge=0, le=LARGEST_ID)]])
 
 
 def read_criteria(
@@ -69,9 +65,15 @@ Wanted = Annotated[Criteria, Depends(read_criteria)]
 
 
 @router.get("/search")
-def search_page(request: Request, criteria: Wanted, after: _Text = "") -> Response:
-    """Show a page of what is found."""
-    database: Database = request.app.state.database
+def search_page(
+    request: Request,
+    database: DatabaseDep,
+    pictures: PicturesDep,
+    categories: CategoriesDep,
+    criteria: Wanted,
+    after: _Text = "",
+) -> Response:
+    """Show one page of the photos that match."""
     try:
         key = _Key.validate_json(after) if after else None
         with database.reading() as connection:
@@ -80,53 +82,36 @@ def search_page(request: Request, criteria: Wanted, after: _Text = "") -> Respon
         raise WebError(422, "invalid_request", "This is no page of this search. Search again.") from error
     fields = {name: value for name, value in request.query_params.items() if value and name != "after"}
     context = {
-        "photos": request.app.state.pictures.mark(page.rows),
+        "photos": pictures.with_picture_flags(page.rows),
         "fields": fields,
         "query": urlencode(fields),
         "next": urlencode({**fields, "after": json.dumps(page.next_key)}) if page.next_key else None,
         "is_first": not after,
-        "categories": request.app.state.categories.names(),
+        "categories": categories.names(),
         "verdicts": VERDICTS,
     }
     return render(request, "search.html", context)
 
 
 @router.get("/search.csv")
-def search_csv(request: Request, criteria: Wanted) -> Response:
-    """Send everything that is found, however much, as CSV."""
-    database: Database = request.app.state.database
+def search_csv(database: DatabaseDep, criteria: Wanted) -> Response:
+    """Send all photos that match, however many, as CSV."""
 
-    def rows() -> Iterator[list[Any]]:
-        with database.reading() as connection:
-            for page in all_photos(connection, criteria, _ROWS_AT_ONCE):
-                yield from ([row[name] for name in SEARCH_COLUMNS] for row in page)
+    def pages() -> Iterator[list[list[Any]]]:
+        after = None
+        while True:
+            with database.reading() as connection:
+                page = find_photos(connection, criteria, _ROWS_AT_ONCE, after)
+            yield [[row[name] for name in SEARCH_COLUMNS] for row in page.rows]
+            if (after := page.next_key) is None:
+                return
 
-    return csv_answer("photos.csv", SEARCH_COLUMNS, rows())
-
-
-def csv_answer(filename: str, columns: tuple[str, ...], rows: Iterator[list[Any]]) -> Response:
-    """Send rows as a CSV file that spreadsheets open as it is meant, without holding it in memory."""
-
-    def lines() -> Iterator[str]:
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer)
-        yield BYTE_ORDER_MARK
-        writer.writerow(columns)
-        for number, row in enumerate(rows):
-            writer.writerow([without_formula(value) for value in row])
-            if number % _ROWS_AT_ONCE == 0:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_response("photos.csv", SEARCH_COLUMNS, pages())
 
 
 def _number(text: str) -> int | None:
     number = int(text) if text else None
-    if number is not None and abs(number) > _LARGEST_ID:
+    if number is not None and abs(number) > LARGEST_ID:
         raise ValueError(f"{text} is no number of a run or a photo")
     return number
 

@@ -1,7 +1,7 @@
 """Figures over many runs, drawn as inline SVG."""
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -9,13 +9,12 @@ from starlette.responses import Response
 from results import reporting, statistics
 from results.database import Database
 from results.statistics import CategoryAccuracy
-from web.auth.users import demand
-from web.charts import area_plot, line_plot
+from web.charts import area_plot, line_plot, wilson
+from web.http.csv_response import csv_response
+from web.http.dependencies import VIEWERS_ONLY, DatabaseDep
 from web.http.rendering import render
-from web.intervals import wilson
-from web.routes.search import csv_answer
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _RUNS = 60
 _CATEGORIES_DRAWN = 8  # the largest; the rest are one band
@@ -39,15 +38,20 @@ class CountedRuns:
             return reporting.classes_of_run(connection, run_id)
 
 
+async def _counted_runs(request: Request) -> CountedRuns:
+    return cast(CountedRuns, request.app.state.counted_runs)
+
+
+CountedRunsDep = Annotated[CountedRuns, Depends(_counted_runs)]
+
+
 @router.get("/figures")
-def figures_page(request: Request, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+def figures_page(request: Request, database: DatabaseDep, counted_runs: CountedRunsDep) -> Response:
     """Show what was sorted over time, what was accepted without a person, and how often people disagree."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         newest = statistics.newest_closed_runs(connection, _RUNS)
         audit = statistics.review_accuracy(connection, only_audit=True)
         overruled = statistics.review_accuracy(connection, only_audit=False)
-    counted_runs: CountedRuns = request.app.state.counted_runs
     counted = [counted_runs.classes_of(run["id"]) for run in newest]
     accepted = [_share([entry["accept"] for entry in run], run) for run in counted]
     labels = [run["started_at"][:10] for run in newest]
@@ -65,13 +69,12 @@ def figures_page(request: Request, _: Annotated[object, Depends(demand("viewer")
 
 
 @router.get("/figures.csv")
-def figures_csv(request: Request, _: Annotated[object, Depends(demand("viewer"))]) -> Response:
+def figures_csv(database: DatabaseDep) -> Response:
     """Send how often people overrule the model as CSV, for the spot checks and for all verdicts."""
-    database: Database = request.app.state.database
     with database.reading() as connection:
         judged = {name: statistics.review_accuracy(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
     rows = [{"of": name, **_with_interval(row)} for name, listed in judged.items() for row in listed]
-    return csv_answer("figures.csv", _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
+    return csv_response("figures.csv", _COLUMNS, [[[row[name] for name in _COLUMNS] for row in rows]])
 
 
 def _share(some: list[int], run: list[dict[str, Any]]) -> float:

@@ -1,0 +1,91 @@
+"""What routes ask for by type: the desk's services, and the user with the role that a page needs."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Request
+
+from results.database import Database
+from web.auth.csrf import require_csrf
+from web.auth.login_attempts import LoginAttempts
+from web.auth.users import Authenticator, User
+from web.categories import Categories
+from web.http.errors import WebError
+from web.inference import Service
+from web.pictures import Pictures
+from web.settings import Role, WebSettings
+
+# FastAPI runs what is not `async` in a thread of its limited pool; these functions only read an attribute.
+
+
+async def _settings(request: Request) -> WebSettings:
+    return cast(WebSettings, request.app.state.settings)
+
+
+async def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+async def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+async def _categories(request: Request) -> Categories:
+    return cast(Categories, request.app.state.categories)
+
+
+async def _pictures(request: Request) -> Pictures:
+    return cast(Pictures, request.app.state.pictures)
+
+
+async def _authenticator(request: Request) -> Authenticator:
+    return cast(Authenticator, request.app.state.authenticator)
+
+
+async def _login_attempts(request: Request) -> LoginAttempts:
+    return cast(LoginAttempts, request.app.state.login_attempts)
+
+
+SettingsDep = Annotated[WebSettings, Depends(_settings)]
+DatabaseDep = Annotated[Database, Depends(_database)]
+ServiceDep = Annotated[Service, Depends(_service)]
+CategoriesDep = Annotated[Categories, Depends(_categories)]
+PicturesDep = Annotated[Pictures, Depends(_pictures)]
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
+LoginAttemptsDep = Annotated[LoginAttempts, Depends(_login_attempts)]
+
+
+class RequireRole:
+    """A dependency that gives the user if their role suffices.
+
+    Args:
+        role: the least role that the route needs.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    def __call__(self, request: Request, authenticator: AuthenticatorDep) -> User:
+        """Return the user.
+
+        Raises:
+            WebError: 401 for nobody, 403 for a user with a lesser role.
+        """
+        user = authenticator.user(request)
+        if user is None:
+            raise WebError(401, "login_required", "Log in first, at /login.")
+        if not user.may(self._role):
+            raise WebError(403, "not_allowed", f"{user.name} is {user.role}; this needs the role {self._role}.")
+        return user
+
+
+Viewer = Annotated[User, Depends(RequireRole("viewer"))]
+Reviewer = Annotated[User, Depends(RequireRole("reviewer"))]
+Admin = Annotated[User, Depends(RequireRole("admin"))]
+
+VIEWERS_ONLY = [Depends(RequireRole("viewer"))]
+CSRF_PROTECTED = [Depends(require_csrf)]
+
+LARGEST_ID = 2**63 - 1  # the largest integer that a column holds
+PhotoId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+ReviewId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+RunId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
