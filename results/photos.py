@@ -179,9 +179,17 @@ def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> l
     """
     if connection.dialect.name == "postgresql":  # SQLite never has more than one writer
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_STORING_LOCK})")
+        _lock_stored(connection, [outcome.photo for outcome in outcomes])
     stored = [_store(connection, run, outcome) for outcome in outcomes]
     review_queue.refresh(connection, [photo_id for photo_id, _ in stored])
     return [repeat for _, repeat in stored]
+
+
+def _lock_stored(connection: Connection, keys: Sequence[PhotoKey]) -> None:
+    """Lock the existing records in the order of their ids, as reviews do: two orders would end in deadlocks."""
+    names = [key.filename for key in keys]
+    stored = select(photos.c.id).where(photos.c.source.in_({key.source for key in keys}), photos.c.filename.in_(names))
+    connection.execute(stored.order_by(photos.c.id).with_for_update())
 
 
 def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tuple[int, Repeat | None]:

@@ -199,7 +199,7 @@ def accept(database: DatabaseDep, user: Reviewer, body: Acceptance) -> dict[str,
     with database.writing() as connection:
         shown = photos_by_id(connection, [photo.photo_id for photo in body.photos])
         classes = {(photo["photo_id"], photo["prediction_id"]): photo["predicted_class"] for photo in shown}
-        for photo in body.photos:
+        for photo in sorted(body.photos, key=lambda photo: photo.photo_id):  # in the order in which runs lock them
             key = (photo.photo_id, photo.prediction_id)
             try:
                 if key not in classes:
