@@ -14,16 +14,15 @@ from rich.console import Console
 from batch_client import logs, results_commands
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
-from batch_client.inference.client import Service
-from batch_client.inference.responses import Trouble
 from batch_client.pipeline.file_disposition import Processed
-from batch_client.pipeline.lifecycle import run_once, stored_as
+from batch_client.pipeline.lifecycle import connect, run_once, stored_as
 from batch_client.pipeline.run import Resend
 from batch_client.reports.summary import print_summary
 from batch_client.schedule.loop import RETRIED, run_forever
 from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from batch_client.settings import BatchSettings
 from results import runs
+from service_client.responses import ServiceFault
 
 app = typer.Typer(
     add_completion=False,
@@ -101,11 +100,9 @@ def schedule(
 def status(as_json: Json = False) -> None:
     """Say whether a run could begin: results that open and a model that answers; exit 0 if so, else the run's code."""
     settings = read_settings()
-    with open_results(settings):
-        service = Service(str(settings.torchserve_url), settings.torchserve_token_file, connections=1)
-        with closing(service):
-            model = service.describe()
-    if isinstance(model, Trouble):
+    with open_results(settings), closing(connect(settings, connections=1)) as service:
+        model = service.describe()
+    if isinstance(model, ServiceFault):
         fail(ExitCode.SERVICE_AWAY, f"the service at {settings.torchserve_url} is away: {model.message}")
     version = {"model_version": model.model_version, "contract_version": model.contract_version}
     typer.echo(json.dumps(version) if as_json else f"ready: results open, model {model.model_version} answers")

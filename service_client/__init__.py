@@ -1,1 +1,1 @@
-"""The connection to the service that its clients share. What an answer means is each client's own business."""
+"""The typed client of the classification service, shared by the batch client and the web desk."""

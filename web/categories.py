@@ -26,7 +26,7 @@ class Categories:
         """Return the names."""
         described = self._service.last_described()
         if described is not None:
-            return sorted(str(name) for name in described["classes"])
+            return sorted(str(name) for name in described.classes)
         if self._waiting is None or time.monotonic() - self._waiting[0] > _KNOWN_SECONDS:
             with self._database.reading() as connection:
                 names = sorted(name for name, _ in waiting_categories(connection, 1))
@@ -36,4 +36,4 @@ class Categories:
     def is_unknown(self, name: str) -> bool:
         """Tell whether this is no category; while the model never answered, nobody knows, and a guess of it may be."""
         described = self._service.last_described()
-        return described is not None and name not in described["classes"]
+        return described is not None and name not in described.classes

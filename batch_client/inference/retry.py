@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from batch_client.inference.backpressure import AdaptiveLimit, Breaker
-from batch_client.inference.client import ServedModel, Service
-from batch_client.inference.responses import Prediction, Refusal, Trouble
+from service_client.client import InferenceClient
+from service_client.responses import FaultKind, PhotoRejected, Prediction, ServedModel, ServiceFault
 
 KILLS_WORKER = "kills_worker"
 _ATTEMPTS = 6
 _RESENDS_AFTER_A_FAILED_BATCH = 2
 _DEATHS_ALONE = 2
-_NOT_THE_PHOTOS = ("full", "draining")  # faults that say nothing about the photo
+_NOT_THE_PHOTOS = (FaultKind.FULL, FaultKind.DRAINING)  # faults that say nothing about the photo
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -58,7 +58,7 @@ class Sender:
         stop_reason: why nothing more is sent; None while photos are.
     """
 
-    def __init__(self, service: Service, most_in_flight: int, patience: float) -> None:
+    def __init__(self, service: InferenceClient, most_in_flight: int, patience: float) -> None:
         self._service = service
         self._limit = AdaptiveLimit(most_in_flight)
         self._breaker = Breaker(patience)
@@ -82,70 +82,70 @@ class Sender:
             if self._stopped.is_set():
                 raise Stopped
             answer = self._service.describe()
-            if not isinstance(answer, Trouble):
+            if not isinstance(answer, ServiceFault):
                 self._breaker.answered()
                 return answer
             self._note(answer, attempt)
             attempt += 1
 
-    def classify(self, photo: bytes) -> Prediction | Refusal | Suspect:
+    def classify(self, photo: bytes) -> Prediction | PhotoRejected | Suspect:
         """Send one photo among others, again and again while its fault may pass.
 
         Raises:
             ServiceAway, Stopped: it was not answered and is left for the next run.
         """
         faults = failed = waits = 0
-        trouble = Trouble("away", "not sent")
+        trouble = ServiceFault(FaultKind.AWAY, "not sent")
         while faults < _ATTEMPTS:
             with self._limit.slot() as epoch:
                 if self._stopped.is_set():
                     raise Stopped
-                answer = self._service.classify(photo)
-            if not isinstance(answer, Trouble):
+                answer = self._service.classify(photo, fingerprint=True)
+            if not isinstance(answer, ServiceFault):
                 self._breaker.answered()
                 self._limit.succeeded()
                 return answer
             trouble = answer
-            if answer.kind == "full":
+            if answer.kind is FaultKind.FULL:
                 self._limit.was_full(epoch)
             faults += answer.kind not in _NOT_THE_PHOTOS
-            failed += answer.kind == "failed"
-            if answer.kind == "died" or failed > _RESENDS_AFTER_A_FAILED_BATCH:
+            failed += answer.kind is FaultKind.BATCH_FAILED
+            if answer.kind is FaultKind.WORKER_DIED or failed > _RESENDS_AFTER_A_FAILED_BATCH:
                 break
             self._note(answer, waits)
             waits += 1
         return Suspect(trouble.message)
 
-    def classify_alone(self, photo: bytes) -> Prediction | Refusal | Trouble:
+    def classify_alone(self, photo: bytes) -> Prediction | PhotoRejected | ServiceFault:
         """Send a suspect while nothing else is in flight; the caller sees to that.
 
         Returns:
-            Its answer; a Refusal ``kills_worker`` when the worker died of it twice; else, after the last attempt, a
-            Trouble with which the service answers nothing but this photo.
+            Its answer; a PhotoRejected ``kills_worker`` when the worker died of it twice; else, after the last
+            attempt, a ServiceFault: the service answers everything but this photo.
 
         Raises:
             ServiceAway, Stopped: as above.
         """
         faults = deaths = waits = 0
-        answer: Prediction | Refusal | Trouble = Trouble("away", "not sent")
+        answer: Prediction | PhotoRejected | ServiceFault = ServiceFault(FaultKind.AWAY, "not sent")
         while faults < _ATTEMPTS:
             self.describe()  # waits until the worker is back
             if self._stopped.is_set():
                 raise Stopped
-            answer = self._service.classify(photo)
-            if not isinstance(answer, Trouble):
+            answer = self._service.classify(photo, fingerprint=True)
+            if not isinstance(answer, ServiceFault):
                 return answer
             if answer.kind in _NOT_THE_PHOTOS:
                 self._note(answer, waits)
                 waits += 1
                 continue
             faults += 1
-            deaths += answer.kind == "died"
+            deaths += answer.kind is FaultKind.WORKER_DIED
             if deaths == _DEATHS_ALONE:
-                return Refusal(KILLS_WORKER, f"The service's worker died of this photo, {deaths} times.")
+                return PhotoRejected(KILLS_WORKER, f"The service's worker died of this photo, {deaths} times.", 500)
         return answer
 
-    def _note(self, trouble: Trouble, attempt: int) -> None:
+    def _note(self, trouble: ServiceFault, attempt: int) -> None:
         """Take note of a fault and wait a little before the next attempt.
 
         Raises:
@@ -154,7 +154,7 @@ class Sender:
         """
         self._breaker.failed()
         # The service refused what the token file holds: waiting will not help.
-        if trouble.kind == "token" or self._breaker.is_open:
+        if trouble.kind is FaultKind.TOKEN or self._breaker.is_open:
             self.stop(StopReason.AWAY)  # for the other threads
             raise ServiceAway(self._sentence(trouble))
         # Random and doubling, so that many senders do not come back together.
@@ -162,8 +162,8 @@ class Sender:
         if self._stopped.wait(random.uniform(0.5, 1) * pause):
             raise Stopped
 
-    def _sentence(self, trouble: Trouble) -> str:
+    def _sentence(self, trouble: ServiceFault) -> str:
         remedy = "Start it with `make serve`, or set TORCHSERVE_URL."
-        if trouble.kind == "token":
+        if trouble.kind is FaultKind.TOKEN:
             remedy = f"TORCHSERVE_TOKEN_FILE must name the file of the running service, not {self._service.token_file}."
         return f"{self._service.url} does not classify: {trouble.message}. {remedy}"

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from batch_client.errors import SourceError, UsageError
 from batch_client.exit_codes import ExitCode
-from batch_client.inference.client import Service
 from batch_client.inference.retry import Sender, StopReason
 from batch_client.pipeline.allocator import keep_freed_memory
 from batch_client.pipeline.file_disposition import Disposal
@@ -33,6 +32,10 @@ from batch_client.sources.source import Source
 from results import runs
 from results.database import Database, ResultsError
 from results.lock import run_lock
+from service_client.client import InferenceClient, InvalidTokenFile, read_token_file
+
+_CONNECT_SECONDS = 3
+_CALL_SECONDS = 90  # longer than the engine lets one server batch take (responseTimeout)
 
 log = logging.getLogger("batch_client")
 
@@ -66,6 +69,20 @@ def run_once(
         return _run_over(settings, database, opened, name, resend, console, stopped)
 
 
+def connect(settings: BatchSettings, connections: int) -> InferenceClient:
+    """Return a client of the service; nothing is connected yet.
+
+    Raises:
+        UsageError: the token file holds something other than a token.
+    """
+    try:
+        read_token_file(settings.torchserve_token_file)
+    except InvalidTokenFile as error:
+        raise UsageError(str(error)) from error
+    url = str(settings.torchserve_url)
+    return InferenceClient(url, settings.torchserve_token_file, connections, _CONNECT_SECONDS, _CALL_SECONDS)
+
+
 def stored_as(settings: BatchSettings, source: str, name: str) -> tuple[str, str]:
     """Return the name and the share under which :func:`run_once` records a run over a source.
 
@@ -90,7 +107,7 @@ def _run_over(
     _refuse_own_files(source, settings, database)
     disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)
     options = RunOptions(disposal, shard, name, resend)
-    service = Service(str(settings.torchserve_url), settings.torchserve_token_file, MOST_IN_FLIGHT)
+    service = connect(settings, MOST_IN_FLIGHT)
     sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
     work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share, source.is_remote)
     try:

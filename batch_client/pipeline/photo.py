@@ -8,14 +8,15 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from batch_client.inference.responses import Prediction, Refusal, Trouble
 from batch_client.inference.retry import Sender, ServiceAway, Stopped, StopReason, Suspect
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.sources.local import sha256_of
 from batch_client.sources.manifest import Entry
 from batch_client.sources.source import SourceFile, SourceLost
 from results.database import ResultsError
+from results.fingerprints import Fingerprint
 from results.photos import Classified, Failed, PhotoKey
+from service_client.responses import PhotoRejected, Prediction, ServiceFault
 
 LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more, so sending it would be for nothing
 DECODERS = min(4, os.cpu_count() or 1)  # photos decoded here at once: more would take memory and gain no time
@@ -153,12 +154,13 @@ class PhotoWork:
             message += " Check its permissions."
         return _failed(photo, "unreadable_file", message, photo_fault=False)
 
-    def _outcome(self, photo: Photo, answer: Prediction | Refusal | Trouble) -> Classified | Failed:
-        if isinstance(answer, Refusal):
+    def _outcome(self, photo: Photo, answer: Prediction | PhotoRejected | ServiceFault) -> Classified | Failed:
+        if isinstance(answer, PhotoRejected):
             return _failed(photo, answer.code, answer.message, photo_fault=True)
-        if isinstance(answer, Trouble):
+        if isinstance(answer, ServiceFault):
             message = f"The service answers other photos, but not this one: {answer.message}"
             return _failed(photo, "no_answer", message, photo_fault=False)
+        seen = answer.fingerprint
         return Classified(
             photo.key,
             photo.bytes,
@@ -166,12 +168,12 @@ class PhotoWork:
             answer.confidence,
             answer.decision,
             answer.reason,
-            answer.top3,
+            answer.top,
             answer.model_version,
             answer.contract_version,
             photo.expected_category,
             audit=self._draw_audit(answer.decision),
-            fingerprint=answer.fingerprint,
+            fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
         )
 
     def _draw_audit(self, decision: str) -> bool:

@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any
 
 from batch_client.exit_codes import ExitCode
-from batch_client.inference.client import ServedModel
 from batch_client.inference.retry import ServiceAway, Stopped, StopReason, Suspect
 from batch_client.pipeline.file_disposition import Disposal
 from batch_client.pipeline.photo import DECODERS, Photo, PhotoWork, Result, is_for_a_person
@@ -23,6 +22,7 @@ from results import photos, runs
 from results.database import Database, ResultsError
 from results.photos import Classified, Failed, Known, PhotoKey
 from results.runs import Counts
+from service_client.responses import ServedModel
 
 MOST_IN_FLIGHT = 16  # requests: two server batches, so that one can form while another runs
 _GROUP = 64  # files looked up together, and outcomes a transaction: what a killed run sends again at most

@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from sqlalchemy import select
 
 from batch_client.exit_codes import ExitCode
-from batch_client.inference.responses import Prediction, Trouble, read_answer
 from handler.fingerprint import dhash
 from results import photos
 from results.database import Database
@@ -26,6 +25,7 @@ from results.purge import purge_return
 from results.schema import fingerprints, predictions
 from results.schema import photos as photos_table
 from results.verify import verify
+from service_client.responses import Prediction, ServiceFault, read_prediction
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import SAMPLES, encoded, striped
 from tests.support.stored_runs import answer, night
@@ -53,9 +53,10 @@ def copies(picture: Image.Image) -> dict[str, bytes]:
 def fingerprint_of(photo: bytes) -> Fingerprint | None:
     """Return a photo's fingerprint as the client reads it in an answer."""
     body = prediction()[1] | {"fingerprint": looks(photo)}
-    read = read_answer(200, json.dumps(body).encode())
+    read = read_prediction(200, json.dumps(body).encode())
     assert isinstance(read, Prediction)
-    return read.fingerprint
+    seen = read.fingerprint
+    return Fingerprint(seen.dhash, seen.miniature) if seen is not None else None
 
 
 def alike(one: Fingerprint, other: Fingerprint) -> bool:
@@ -85,7 +86,7 @@ class TestFingerprint:
             assert fingerprint_of(encoded(nothing)) is None
 
     def test_a_service_that_cannot_tell_still_classifies(self) -> None:
-        read = read_answer(200, json.dumps(prediction()[1]).encode())
+        read = read_prediction(200, json.dumps(prediction()[1]).encode())
         assert isinstance(read, Prediction)
         assert read.fingerprint is None
 
@@ -102,7 +103,7 @@ class TestFingerprint:
     )
     def test_a_broken_fingerprint_is_no_answer(self, broken: object) -> None:
         body = prediction()[1] | {"fingerprint": broken}
-        assert isinstance(read_answer(200, json.dumps(body).encode()), Trouble)
+        assert isinstance(read_prediction(200, json.dumps(body).encode()), ServiceFault)
 
     def test_the_hash_is_the_one_by_which_training_leaves_out_twins(self) -> None:
         for path in PICTURES:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from batch_client.inference.responses import Prediction, Trouble, read_answer
+from service_client.responses import Prediction, ServiceFault, read_prediction
 from tests.serving.conftest import LOCKSTEP, ServiceUnderTest
 from tests.serving.slow_request import begin_slow_request
 from tests.support.drawn_photos import encoded, striped
@@ -83,9 +83,13 @@ def test_a_killed_worker_is_back_within_ten_seconds(service: ServiceUnderTest) -
     assert interrupted.status_code in (500, 503, 507), interrupted.text
     assert interrupted.json()["type"] == "InternalServerException"
     assert load.no_answers == []
-    meanings = [read_answer(answer.status_code, answer.content) for _, answer in load.answers]
-    assert {meaning.kind for meaning in meanings if isinstance(meaning, Trouble)} <= {"died", "failed", "full"}
-    assert all(isinstance(meaning, Prediction | Trouble) for meaning in meanings)
+    meanings = [read_prediction(answer.status_code, answer.content) for _, answer in load.answers]
+    assert {meaning.kind for meaning in meanings if isinstance(meaning, ServiceFault)} <= {
+        "worker_died",
+        "batch_failed",
+        "full",
+    }
+    assert all(isinstance(meaning, Prediction | ServiceFault) for meaning in meanings)
     assert service.post(PHOTO, path=f"/predictions/{LOCKSTEP}").status_code == 200
 
 

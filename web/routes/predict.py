@@ -44,7 +44,7 @@ def root(request: Request, service: ServiceDep) -> Response:
     health = {
         "message": "Welcome to the Refund Item Classification API",
         "service": "ready" if described else "away",
-        "model_version": described["model_version"] if described else None,
+        "model_version": described.model_version if described else None,
     }
     return JSONResponse(health)
 
