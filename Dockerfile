@@ -21,11 +21,14 @@ COPY certificates/ /usr/local/share/ca-certificates/
 ENV PACKAGES=/opt/venv/lib/python3.11/site-packages
 RUN update-ca-certificates && python3 -m venv /opt/venv && echo /app > $PACKAGES/app.pth
 COPY requirements/ requirements/
+# A lock has the whole set of packages, with hashes. Packages without a wheel are built with the setuptools of `build`.
+ENV INSTALL="pip install --require-hashes --no-deps --no-build-isolation"
+RUN $INSTALL -r requirements/build.txt
 
 FROM builder AS batch-build
-# Names of further files of requirements/, such as "postgresql sources-s3".
+# More locks of requirements/, such as "postgresql s3". Older names, such as sources-s3, keep working.
 ARG EXTRAS=""
-RUN set -e; for name in batch $EXTRAS; do pip install -r requirements/$name.txt -c requirements/constraints.txt; done
+RUN set -e; for name in batch $EXTRAS; do $INSTALL -r requirements/${name#sources-}.txt; done
 COPY deploy/slim-packages.sh /
 RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
 COPY deploy/container_batch_client.py /opt/venv/bin/batch-client
@@ -49,7 +52,7 @@ CMD ["batch-client", "schedule"]
 
 FROM builder AS web-build
 ARG EXTRAS=""
-RUN set -e; for name in web $EXTRAS; do pip install -r requirements/$name.txt -c requirements/constraints.txt; done
+RUN set -e; for name in web $EXTRAS; do $INSTALL -r requirements/${name#sources-}.txt; done
 COPY deploy/slim-packages.sh /
 RUN pip uninstall -y pip setuptools && cd $PACKAGES && sh /slim-packages.sh
 COPY results/ results/
@@ -73,9 +76,9 @@ FROM builder AS server-packages
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY wheels/ /wheels/
 # The CPU build alone: the registry's plain torch brings gigabytes of CUDA, so there is no falling back to it.
-RUN torch=$(grep -o '^torch==[0-9.]*' requirements/serving.txt) \
+RUN torch=$(grep -o '^torch==[0-9.]*' requirements/torch.txt) \
     && (pip install --no-deps --find-links /wheels "$torch+cpu" || pip install --no-deps --index-url "$TORCH_INDEX_URL" "$torch") \
-    && pip install -r requirements/serving.txt -c requirements/constraints.txt
+    && $INSTALL -r requirements/serving.txt
 
 # The archive is built, and verified in a clean process, with everything that export needs.
 FROM server-packages AS archive

@@ -7,10 +7,13 @@ ARCHIVE := $(or $(MODEL_STORE),model_store)/refund_classifier.mar
 ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*/*.py handler/*.yaml export/*.py) $(wildcard handler/*/.) handler/. export/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve stop batch web export test test-all bench check fix teacher train refit evaluate samples token
+.PHONY: help run serve stop batch web token export test test-all unit dev check fix docs lock bench
+.PHONY: teacher train refit evaluate samples
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ To use it
 
 run: serve ## everything: environment, archive, service, then classify INBOX into RESULTS_DB
 	@$(BIN)/batch-client run
@@ -32,21 +35,43 @@ export: $(ARCHIVE) ## build the model archive
 token: ## print the inference token of the running service (use: make -s token)
 	@$(BIN)/python -m serving token
 
-test: .venv/.dev $(ARCHIVE) ## the tests: unit, handler, archive, serving, docs, browser
-	$(BIN)/python -m pytest --durations=20 --ignore=tests/container --ignore=tests/load
+##@ To work on it
 
-test-all: test ## all tests: those of `make test`, then container and load
-	$(BIN)/python -m pytest --durations=10 tests/container
+unit: .venv/.dev ## the tests of tests/unit, in parallel: under a minute, no server
+	$(BIN)/python -m pytest --numprocesses=auto tests/unit
+
+test: unit $(ARCHIVE) ## all tests that need no container: unit, integration, handler, archive, serving, docs, browser
+	$(BIN)/python -m pytest --durations=20 --ignore=tests/unit --ignore=tests/container --ignore=tests/cluster --ignore=tests/load
+
+test-all: test ## the tests of `make test`, then container, cluster and load
+	$(BIN)/python -m pytest --durations=10 $(wildcard tests/container tests/cluster)
 	$(BIN)/python -m pytest tests/load
 
-check: .venv/.dev ## lint and types
+check: .venv/.dev ## lint, types, and the manual with its links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 fix: .venv/.dev ## lint and format, changing files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dev: .venv/.web ## the web desk, reloaded whenever a file of it changes
+	@$(BIN)/python -m web serve --reload
+
+docs: .venv/.docs ## build the manual into site/
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "the manual is in site/index.html"
+
+lock: .venv/.created ## write the locks of requirements/ from pyproject.toml (ARGS="--upgrade [PACKAGE]")
+	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python -m tools.install dev
+	@$(BIN)/python -m tools.lock $(ARGS)
+
+samples: .venv/.dev ## draw samples/ again
+	$(BIN)/python -m tools.draw_samples
+
+##@ To train and measure
 
 teacher: .venv/.training ## train the teacher for `make train ARGS="--teacher runs/teacher/teacher.pt"` on DATA=FOLDER
 	@test -n "$(DATA)" || { echo "usage: make teacher DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 8']"; exit 2; }
@@ -67,9 +92,6 @@ evaluate: .venv/.training $(ARCHIVE) ## judge the archive by labelled photos: DA
 	@test -n "$(DATA)" -a -n "$(JSON)" || { echo "usage: make evaluate DATA=PATH JSON=FILE"; exit 2; }
 	@$(BIN)/python -m training evaluate --archive "$(ARCHIVE)" --data "$(DATA)" --json "$(JSON)"
 
-samples: .venv/.dev ## draw samples/ again
-	$(BIN)/python -m tools.draw_samples
-
 $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m export build
 
@@ -78,7 +100,10 @@ $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.run: .venv/.created tools/install.py requirements/serving.txt requirements/batch.txt requirements/constraints.txt pyproject.toml
+# A mark says what was installed into .venv. The lock of a name has everything that the name needs.
+INSTALLER := tools/install.py requirements/build.txt requirements/torch.txt pyproject.toml
+
+.venv/.run: .venv/.created $(INSTALLER) requirements/serving.txt requirements/batch.txt
 	@echo "installing into .venv (the first time takes a few minutes)"
 	@$(BIN)/python -m tools.install serving batch
 	@touch $@
@@ -92,18 +117,22 @@ endif
 	@rm -f .venv/.torch-*
 	@touch $@
 
-.venv/.web: .venv/.created tools/install.py requirements/web.txt requirements/constraints.txt pyproject.toml
+.venv/.web: .venv/.created $(INSTALLER) requirements/web.txt
 	@$(BIN)/python -m tools.install web
+	@touch $@
+
+.venv/.docs: .venv/.created $(INSTALLER) requirements/docs.txt
+	@$(BIN)/python -m tools.install docs
 	@touch $@
 
 .venv/.training: .venv/.run requirements/training.txt
 	@$(BIN)/python -m tools.install training
 	@touch $@
 
-.venv/.benchmarks: .venv/.run requirements/benchmarks.txt requirements/training.txt
+.venv/.benchmarks: .venv/.run requirements/benchmarks.txt
 	@$(BIN)/python -m tools.install benchmarks
 	@touch $@
 
-.venv/.dev: .venv/.run requirements/dev.txt requirements/training.txt requirements/postgresql.txt requirements/sources-s3.txt requirements/sources-sftp.txt requirements/benchmarks.txt requirements/web.txt
+.venv/.dev: .venv/.run requirements/dev.txt
 	@$(BIN)/python -m tools.install dev
 	@touch $@

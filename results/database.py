@@ -74,7 +74,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise ResultsError(
                 f"the results in {self.name} need the Python package {error.name!r}; for PostgreSQL: "
-                "pip install -r requirements/postgresql.txt"
+                "python -m tools.install postgresql"
             ) from error
         except (OSError, ValueError, SQLAlchemyError, CommandError) as error:
             raise ResultsError(f"the results in {self.name} cannot be opened: {_cause(error)}") from error

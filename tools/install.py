@@ -1,9 +1,11 @@
-"""Install the project's dependencies, with the CPU build of torch unless told otherwise.
+"""Install the project with its locked dependencies, and the CPU build of torch unless ``TORCH`` asks for another.
 
-The plain registry build of torch for Linux brings several gigabytes of CUDA libraries that a CPU box never loads.
-Standard library only: it runs before anything else is installed.
+Every package but torch is installed from a lock of ``requirements/``, and pip checks its hash. torch is the exception,
+because the registry's build of torch for Linux brings several gigabytes of CUDA libraries that a CPU never loads. The
+CPU build has another version (``2.13.0+cpu``), comes from another index, and has other hashes on each of them.
+Standard library only: this program runs before anything else is installed.
 
-Usage: python -m tools.install GROUP...        (a group is a file of requirements/: serving, batch, web, training, dev)
+Usage: python -m tools.install NAME...      (the name of a lock: serving, batch, web, training, s3, postgresql, dev)
 """
 
 import importlib
@@ -14,59 +16,57 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ROOT / "requirements"
+LOCKS = ROOT / "requirements"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# A lock has the whole set of packages. Some have no wheel and are built with the setuptools of the lock `build`.
+_LOCKED = ("--require-hashes", "--no-deps", "--no-build-isolation")
+_WITH_TORCH = ("serving", "training", "benchmarks", "dev")
 
 
 def main() -> None:
-    """Install the groups named on the command line, and the project itself."""
-    groups = sys.argv[1:]
-    missing = [group for group in groups if not (REQUIREMENTS / f"{group}.txt").is_file()]
-    if not groups or missing:
-        raise SystemExit(f"usage: python -m tools.install GROUP...; no such group: {missing}")
-    if needs_torch(groups):
+    """Install the locks named on the command line, and the project itself."""
+    names = sys.argv[1:]
+    missing = [name for name in names if not (LOCKS / f"{name}.txt").is_file()]
+    if not names or missing:
+        known = " ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
+        raise SystemExit(f"usage: python -m tools.install NAME...\nno such lock: {missing}; there are: {known}")
+    if any(name in _WITH_TORCH for name in names):
         source = install_torch(torch_version(), os.environ.get("TORCH"))
         print(f"torch: {installed_torch()}, {source}", flush=True)
-    files = [argument for group in groups for argument in ("-r", str(REQUIREMENTS / f"{group}.txt"))]
+    files = [argument for name in names for argument in ("-r", str(LOCKS / f"{name}.txt"))]
     # In the mode `compat` the project is one entry on the import path. The default mode finds single modules of a
     # package, and would quietly lend a worker what an archive lacks.
-    project = ("--no-deps", "--config-settings", "editable_mode=compat", "-e", str(ROOT))
-    if not pip(*files, "-c", str(REQUIREMENTS / "constraints.txt")) or not pip(*project):
+    project = ("--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", str(ROOT))
+    if not (pip(*_LOCKED, "-r", str(LOCKS / "build.txt")) and pip(*_LOCKED, *files) and pip(*project)):
         raise SystemExit("the installation failed; pip's message is above")
 
 
-def needs_torch(groups: list[str]) -> bool:
-    """Tell whether any of the groups serves or trains."""
-    return any(group not in ("batch", "web") for group in groups)
-
-
 def torch_version() -> str:
-    """Return the version of torch that requirements/serving.txt pins."""
-    for line in (REQUIREMENTS / "serving.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("torch=="):
-            return line.removeprefix("torch==").split("#")[0].strip()
-    raise SystemExit("requirements/serving.txt does not pin torch")
+    """Return the version of torch that is locked, without a local part."""
+    return (LOCKS / "torch.txt").read_text(encoding="utf-8").rpartition("torch==")[2].strip()
 
 
 def install_torch(version: str, build: str | None) -> str:
-    """Install torch and return words that say where it came from.
+    """Install torch and return a phrase that says where it came from.
 
     Args:
         version: without a local part.
-        build: ``cpu``, or ``cuda`` for the registry's own; None: what is there, if it is this version, else ``cpu``.
+        build: ``cpu``, or ``cuda`` for the registry's build. None keeps an installed build of this version, and takes
+            ``cpu`` otherwise.
     """
     index = os.environ.get("TORCH_INDEX_URL", CPU_INDEX)
     if build is None and installed_torch().split("+")[0] == version:
         return "installed before"
     if build in (None, "cpu"):
         if pip("--no-deps", f"torch=={version}+cpu", quiet=True):
-            return "the CPU build that pip finds as it is set up on this machine"
+            return "the CPU build that pip found with this machine's settings"
         if pip("--no-deps", "--index-url", index, f"torch=={version}", quiet=True):
             return f"the CPU build from {index}"
         print(f"torch: no CPU build at {index}; taking the registry's, which may be several GB", flush=True)
     # A CPU build that is there already would satisfy the plain version.
     again = ("--force-reinstall",) if build == "cuda" and "+cpu" in installed_torch() else ()
-    if not pip("--no-deps", *again, f"torch=={version}"):
+    # The registry's build has dependencies that no lock has, such as the CUDA libraries.
+    if not pip(*again, f"torch=={version}"):
         raise SystemExit("torch cannot be installed; pip's message is above")
     return "the registry's build for this platform"
 
@@ -81,7 +81,7 @@ def installed_torch() -> str:
 
 
 def pip(*arguments: str, quiet: bool = False) -> bool:
-    """Run ``pip install``; true when it worked. Quiet hides a failure that has a remedy."""
+    """Run ``pip install`` and return whether it worked. ``quiet`` hides a failure that has a remedy."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
     output = subprocess.DEVNULL if quiet else None
     return subprocess.run(command, stdout=output, stderr=output).returncode == 0

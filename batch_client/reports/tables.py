@@ -60,9 +60,7 @@ def export_parquet(connection: Connection, run: int, path: Path) -> None:
         import pyarrow
         from pyarrow import parquet
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"Parquet needs the Python package {error.name!r}: pip install -c requirements/constraints.txt pyarrow"
-        ) from error
+        raise UsageError(f"Parquet needs the Python package {error.name!r}: python -m tools.install parquet") from error
     existing_run(connection, run)
     types = {Integer: pyarrow.int64(), Float: pyarrow.float64()}
     schema = pyarrow.schema(

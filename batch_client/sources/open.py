@@ -90,5 +90,5 @@ def _require(module: str, scheme: str) -> None:
         import_module("fsspec")
         import_module(module)
     except ImportError as error:
-        remedy = f"pip install -r requirements/sources-{scheme}.txt"
+        remedy = f"python -m tools.install {scheme}"
         raise UsageError(f"{scheme}:// needs {error.name}, which is not installed: {remedy}") from error

@@ -22,8 +22,8 @@ class TestUrls:
             ("s3://", "names no bucket"),
             ("s3://key:secret@bucket/x", "AWS_ACCESS_KEY_ID"),
             ("sftp://user:sec/ret@host/x", "special characters as %XX"),
-            ("gs://bucket/x", "pip install -r requirements/sources-gs.txt"),
-            ("az://container/x", "pip install -r requirements/sources-az.txt"),
+            ("gs://bucket/x", "python -m tools.install gs"),
+            ("az://container/x", "python -m tools.install az"),
         ],
     )
     def test_impossible_ones_are_refused(self, url: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
