@@ -8,10 +8,10 @@ from tests.serving.conftest import ServiceUnderTest
 from tests.support.documents import README, commands, page
 
 
-def test_the_first_curl_of_readme_and_getting_started(service: ServiceUnderTest) -> None:
-    text = README.read_text(encoding="utf-8") + page("getting-started")
+def test_the_first_curl_of_each_page(service: ServiceUnderTest) -> None:
+    text = README.read_text(encoding="utf-8") + page("getting-started") + page("prediction-api")
     with_make = [command for command in commands(text) if command.startswith("curl") and "make -s token" in command]
-    assert len(with_make) >= 2
+    assert len(with_make) >= 3
     for command in with_make:
         here = command.replace("http://127.0.0.1:8080", service.url)
         done = subprocess.run(
