@@ -10,11 +10,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import pillow_heif
-import simplejpeg
 from PIL import Image
 
 from handler.decoding.flatten import flatten
+from handler.decoding.jpeg import read_jpeg
+from handler.decoding.jpeg_pixels import decode_jpeg
 from handler.decoding.orientation import orientation_of, upright
+from handler.decoding.refusals import broken_off
 from handler.decoding.structure import check_structure
 from handler.errors import ErrorCode, PhotoError
 
@@ -24,8 +26,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # decode() holds its own limit against the header, before a pixel is read; Pillow's warns at a fixed one.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")
-_JPEGS = ("JPEG", "MPO")  # MPO: several in one file, of which the first is read
+_OTHER_FORMATS = ("PNG", "WEBP", "HEIF", "BMP", "GIF", "TIFF")  # a JPEG is read by handler.decoding.jpeg
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What a decoder holds beside the picture itself, as a multiple of the picture; so much lower is the format's limit, so
 # that no photo takes more than some 400 MB. Measured: WebP 15.3, HEIF 7.9, TIFF up to 8 bytes a pixel.
@@ -107,15 +108,39 @@ def decode_photo(
         raise PhotoError(
             ErrorCode.UNSUPPORTED_FORMAT, "These bytes are no photo. Send JPEG, PNG, WebP, HEIC, BMP, GIF or TIFF."
         )
-    held_whole = check_structure(photo)
+    if photo.startswith(b"\xff\xd8"):
+        return _decode_jpeg(photo, limits, least_side, deadline, longest_side)
+    check_structure(photo)
     image = _open(photo)
-    _check_size(image, limits)
-    with _turn(deadline) if held_whole and image.width * image.height > _LARGE else nullcontext():
-        if least_side is not None:
-            least_side = max(least_side, -(-longest_side * min(image.size) // max(image.size)))
-        pixels = flatten(_load(image, photo, least_side), least_side)
-        orientation = orientation_of(image)
-        return DecodedPhoto(upright(pixels, orientation), orientation)
+    _check_size(image.format or "", image.size, limits)
+    _check_range(image)
+    with _turn(deadline) if image.width * image.height > _LARGE else nullcontext():
+        _load(image)
+        return _finished(image, _least_side(least_side, longest_side, image.size))
+
+
+def _decode_jpeg(
+    photo: bytes, limits: Limits, least_side: int | None, deadline: float, longest_side: int
+) -> DecodedPhoto:
+    jpeg = read_jpeg(photo)
+    size = jpeg.width, jpeg.height
+    _check_size("JPEG", size, limits)
+    with _turn(deadline) if not jpeg.one_pass and jpeg.width * jpeg.height > _LARGE else nullcontext():
+        least_side = _least_side(least_side, longest_side, size)
+        image = decode_jpeg(jpeg, photo, least_side or 0)
+        notes = {"exif": jpeg.exif, "xmp": jpeg.xmp, "icc_profile": jpeg.profile}
+        image.info = {name: note for name, note in notes.items() if note is not None}
+        return _finished(image, least_side)
+
+
+def _least_side(least_side: int | None, longest_side: int, size: tuple[int, int]) -> int | None:
+    """Return the least side at which the longer side is long enough, too."""
+    return None if least_side is None else max(least_side, -(-longest_side * min(size) // max(size)))
+
+
+def _finished(image: Image.Image, least_side: int | None) -> DecodedPhoto:
+    orientation = orientation_of(image)
+    return DecodedPhoto(upright(flatten(image, least_side), orientation), orientation)
 
 
 @contextmanager
@@ -138,19 +163,22 @@ def _busy() -> PhotoError:
     return PhotoError(ErrorCode.BUSY, message)
 
 
-def _check_size(image: Image.Image, limits: Limits) -> None:
-    width, height = image.size
-    most = limits.max_pixels // _WEIGHTS.get(image.format or "", 1)
+def _check_size(file_format: str, size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    most = limits.max_pixels // _WEIGHTS.get(file_format, 1)
     if width * height > most:
         raise PhotoError(
             ErrorCode.TOO_MANY_PIXELS,
-            f"The photo has {width} x {height} pixels, the limit of {image.format} is {most}. Send a smaller photo.",
+            f"The photo has {width} x {height} pixels, the limit of {file_format} is {most}. Send a smaller photo.",
         )
     if min(width, height) < limits.min_side:
         raise PhotoError(
             ErrorCode.BAD_SHAPE,
             f"The photo has {width} x {height} pixels; nothing is recognised below {limits.min_side} a side.",
         )
+
+
+def _check_range(image: Image.Image) -> None:
     profile = image.info.get("nclx_profile") or {}
     if profile.get("transfer_characteristics") in _HDR_TRANSFERS:
         raise PhotoError(ErrorCode.UNSUPPORTED_FORMAT, "The photo is stored as HDR (PQ or HLG). Save it as a JPEG.")
@@ -172,7 +200,7 @@ def _has_photo_signature(head: bytes) -> bool:
 def _open(data: bytes) -> Image.Image:
     """Read the header only."""
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=_OTHER_FORMATS)
     except MemoryError:
         raise
     except Exception:  # a hostile header makes Pillow's parsers raise nearly anything
@@ -181,45 +209,11 @@ def _open(data: bytes) -> Image.Image:
         ) from None
 
 
-def _load(image: Image.Image, data: bytes, least_side: int | None) -> Image.Image:
+def _load(image: Image.Image) -> None:
     """Decode every row."""
     try:
-        if image.format in _JPEGS:
-            image = _load_jpeg(image, data, least_side or 0)
         image.load()
-        return image
     except MemoryError:
         raise
     except Exception:  # as above: any decoder, any exception
-        raise PhotoError(
-            ErrorCode.TRUNCATED_IMAGE,
-            "The photo breaks off or is damaged, so it was not classified. Send the complete file again.",
-        ) from None
-
-
-def _load_jpeg(image: Image.Image, data: bytes, least_side: int) -> Image.Image:
-    """Decode a JPEG with libjpeg's warnings as errors.
-
-    Where a scan breaks off before an end marker, libjpeg fills the rest with grey and only warns; Pillow does not pass
-    that on, and half a photo would be classified. Other oddities that libjpeg warns of are Pillow's to judge.
-
-    Its inverse cosine transform gives 1/8 to 7/8 of the size for a fraction of the time.
-
-    Raises:
-        ValueError: the photo is not complete.
-    """
-    colours = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
-    try:
-        # The photo may yet be turned, so both sides keep the least side.
-        pixels = simplejpeg.decode_jpeg(data, colours, min_height=least_side, min_width=least_side, strict=True)
-    except ValueError as error:
-        if "premature end" in str(error).lower():
-            raise
-        pixels = None
-    if pixels is None or colours == "CMYK":  # Pillow knows which CMYK is stored inverted
-        if least_side:
-            image.draft(None, (least_side, least_side))
-        return image
-    decoded = Image.fromarray(pixels.squeeze())
-    decoded.info = dict(image.info)  # the colour profile is there
-    return decoded
+        raise broken_off() from None

@@ -4,42 +4,29 @@ A few megabytes can hold millions of empty chunks, a thousand scans over the who
 which a decoder takes its time for. The limits lie far above what cameras and programs write.
 """
 
-import re
 import struct
 from collections.abc import Iterator
 
+from handler.decoding.refusals import odd_structure
 from handler.errors import ErrorCode, PhotoError
 
 _MOST_PIECES = 50_000  # chunks of a PNG, blocks before a GIF's picture, strips or tiles of a TIFF
-_MOST_SEGMENTS = 2_000  # of a JPEG; an extended XMP of 10 MB has 160
-_MOST_EXIF_SEGMENTS = 16  # Pillow copies what it has for each further one
 _MOST_TAGS = 4_096  # of a TIFF
 _MOST_TILE_PIXELS = 16_000_000  # of a TIFF; libtiff decodes a tile whole, however small the picture
 
-# A JPEG in several scans goes over the whole picture once a scan and keeps its coefficients, 2 bytes each, meanwhile.
-# A camera's progressive JPEG has 10 scans, so this is 50 million pixels of it: 300 MB, some 2 s.
-_MOST_SCANNED_PIXELS = 500_000_000
-_FEWEST_SCANS = 10
-
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart
 _TIFF_UNIT = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8: what a tile's side may be given in
 
 
-def check_structure(data: bytes) -> bool:
-    """Refuse a file whose structure costs out of proportion to its picture.
+def check_structure(data: bytes) -> None:
+    """Refuse a file, other than a JPEG, whose structure costs out of proportion to its picture.
 
     Structures that cannot be followed are left to the decoder, which refuses them.
-
-    Returns:
-        Whether a decoder holds the whole picture, however small it is wanted: all but a JPEG in a single scan.
 
     Raises:
         PhotoError: 400 ``not_an_image``, 413 ``too_many_pixels``, 415 ``unsupported_format``.
     """
     head = data[:12]
     try:
-        if head.startswith(b"\xff\xd8"):
-            return _check_jpeg(data)
         if head.startswith(b"\x89PNG"):
             _bound(_png_chunks(data), _MOST_PIECES, "PNG has more than {} chunks")
         elif head.startswith(b"GIF8"):
@@ -50,16 +37,11 @@ def check_structure(data: bytes) -> bool:
             _check_heif(data)
     except (struct.error, IndexError, OverflowError):  # OverflowError: an offset beyond all files
         pass
-    return True
 
 
 def _bound(pieces: Iterator[object], most: int, complaint: str) -> None:
     if sum(1 for _, _ in zip(range(most + 1), pieces, strict=False)) > most:
-        raise _refusal(complaint.format(most))
-
-
-def _refusal(complaint: str) -> PhotoError:
-    return PhotoError(ErrorCode.NOT_AN_IMAGE, f"The {complaint}, which no camera writes. Export it again.")
+        raise odd_structure(complaint.format(most))
 
 
 def _png_chunks(data: bytes) -> Iterator[int]:
@@ -84,53 +66,6 @@ def _gif_blocks(data: bytes) -> Iterator[int]:
         position += 1
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield marker and position of each segment of a JPEG, up to the end marker of its first picture.
-
-    Raises:
-        struct.error: the file breaks off.
-    """
-    position = 2
-    while True:
-        found = _JPEG_MARKER.search(data, position)  # a scan's data or fill bytes lie between
-        if found is None or data[found.start() + 1] == 0xD9:
-            return
-        yield data[found.start() + 1], found.end()
-        position = found.end() + int(struct.unpack_from(">H", data, found.end())[0])
-
-
-def _check_jpeg(data: bytes) -> bool:
-    """Bound segments and scans; tell whether there are several scans.
-
-    Source: ITU-T T.81, B.2: a frame header holds precision, height, width and the number of components, a scan header
-    the number of components in the scan.
-    """
-    exif = scans = pixels = components = 0
-    several_scans = False
-    for count, (marker, position) in enumerate(jpeg_segments(data), start=1):
-        if count > _MOST_SEGMENTS:
-            raise _refusal(f"JPEG has more than {_MOST_SEGMENTS} segments")
-        if marker == 0xE1 and data[position + 2 : position + 6] == b"Exif":
-            exif += 1
-            if exif > _MOST_EXIF_SEGMENTS:
-                raise _refusal(f"JPEG has more than {_MOST_EXIF_SEGMENTS} EXIF segments")
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width, components = struct.unpack_from(">HHB", data, position + 3)
-            pixels = height * width
-            several_scans = marker in (0xC2, 0xC6, 0xCA, 0xCE)
-        elif marker == 0xDA:
-            scans += 1
-            if scans == 1 and not several_scans and data[position + 2] == components:
-                return False  # the one scan holds all
-            if pixels * max(scans, _FEWEST_SCANS) > _MOST_SCANNED_PIXELS:
-                raise PhotoError(
-                    ErrorCode.TOO_MANY_PIXELS,
-                    f"The JPEG has {pixels} pixels in {scans} or more scans, the limit is {_MOST_SCANNED_PIXELS} "
-                    f"together, of {_FEWEST_SCANS} scans at least. Save it as a baseline JPEG, not a progressive one.",
-                )
-    return True
-
-
 def _check_tiff(data: bytes) -> None:
     """Bound the first directory's tags, strips and tiles. Source: TIFF 6.0 and the BigTIFF design."""
     order = "<" if data[0] == 0x49 else ">"
@@ -141,20 +76,21 @@ def _check_tiff(data: bytes) -> None:
     (directory,) = struct.unpack_from(order + ("Q" if start == 8 else "I"), data, start)
     (tags,) = struct.unpack_from(order + count_format, data, directory)
     if tags > _MOST_TAGS:
-        raise _refusal(f"TIFF has {tags} tags, the limit is {_MOST_TAGS}")
+        raise odd_structure(f"TIFF has {tags} tags, the limit is {_MOST_TAGS}")
     tile = {322: 1, 323: 1}
     entry, size = directory + struct.calcsize("<" + count_format), struct.calcsize("<" + entry_format) + start
     for position in range(entry, entry + tags * size, size):
         tag, unit, values = struct.unpack_from(order + entry_format, data, position)
         if tag in (273, 324) and values > _MOST_PIECES:
-            raise _refusal(f"TIFF has {values} strips or tiles, the limit is {_MOST_PIECES}")
+            raise odd_structure(f"TIFF has {values} strips or tiles, the limit is {_MOST_PIECES}")
         if tag in tile:
             if unit not in _TIFF_UNIT or values != 1:
-                raise _refusal("TIFF gives the size of its tiles in another way than the format's")
+                raise odd_structure("TIFF gives the size of its tiles in another way than the format's")
             (side,) = struct.unpack_from(order + _TIFF_UNIT[unit], data, position + size - start)
             tile[tag] = max(tile[tag], side)  # where it is given twice, decoders differ in which one they take
     if tile[322] * tile[323] > _MOST_TILE_PIXELS:
-        raise _refusal(f"TIFF has tiles of {tile[322]} x {tile[323]} pixels, the limit is {_MOST_TILE_PIXELS} together")
+        sides = f"{tile[322]} x {tile[323]}"
+        raise odd_structure(f"TIFF has tiles of {sides} pixels, the limit is {_MOST_TILE_PIXELS} together")
 
 
 def _check_heif(data: bytes) -> None:

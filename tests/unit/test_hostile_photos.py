@@ -22,6 +22,7 @@ from handler.pipeline import PhotoInWork, prepare
 from handler.request import EncodedPhoto
 from tests.conftest import ROOT
 from tests.support.drawn_photos import encoded, heic, striped
+from tests.support.odd_jpegs import progressive
 from tests.support.odd_photos import png_chunk, tiff
 from tests.support.peak_memory import peak_mb
 from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
@@ -36,13 +37,6 @@ def gif_extensions(extension: bytes) -> bytes:
     gif = encoded(PICTURE, "GIF")
     begin = 13 + (3 << (gif[10] & 7) + 1)
     return gif[:begin] + extension + gif[begin:]
-
-
-def progressive(size: tuple[int, int], more_scans: int) -> bytes:
-    """Return a one-coloured progressive JPEG with its last scan repeated."""
-    data = encoded(Image.new("RGB", size, (90, 80, 70)), progressive=True, quality=50)
-    last = data[data.rfind(b"\xff\xda") : -2]
-    return data[:-2] + last * more_scans + b"\xff\xd9"
 
 
 @pytest.mark.parametrize(
