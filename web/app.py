@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 
 from results.database import Database
+from web import log
 from web.auth.accounts import Accounts
 from web.auth.login_attempts import LoginAttempts
 from web.auth.users import SESSION_SECONDS, Authenticator, session_key
@@ -20,9 +21,8 @@ from web.pictures import Pictures
 from web.routes import api_docs, login, photos, predict, review, runs, search, statistics, upload
 from web.settings import WebSettings
 
-DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is the API of the project that this one grew
-from; the rest is what the review desk's own pages use: it needs a session, and the header `X-CSRF-Token` of
-its page."""
+DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is for other programs. The review desk's own
+pages use the rest: it needs a session, and the header `X-CSRF-Token` with the token of the page."""
 
 
 def create_app(settings: WebSettings) -> FastAPI:
@@ -76,3 +76,10 @@ def create_app(settings: WebSettings) -> FastAPI:
     )
     install_security(app, authenticator)
     return app
+
+
+def create_from_environment() -> FastAPI:
+    """Build the application from the environment; ``python -m web serve --reload`` calls it in each new process."""
+    settings = WebSettings()
+    log.configure(settings.log_format)
+    return create_app(settings)

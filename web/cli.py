@@ -1,49 +1,70 @@
 """``python -m web``: serve the desk, add people, export what they decided."""
 
+import logging
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import requests
 import typer
-import uvicorn
 from pydantic import ValidationError
 
 from results.database import Database, ResultsError
+from web import log
 from web.app import create_app
 from web.auth.accounts import Accounts, AccountsError
+from web.http.server import ServerError, listen, run
 from web.settings import Role, WebSettings
 from web.training_export import export_training as write_training_folder
 
 _STATUS_SECONDS = 10
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="The web desk of refund-classifier.",
-)
+logger = logging.getLogger(__name__)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"refund-classifier {_version()}")
+        raise typer.Exit
+
+
+def _version() -> str:
+    try:
+        return version("refund-classifier")
+    except PackageNotFoundError:  # an image carries the packages without their metadata
+        return "unknown"
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The web desk of refund-classifier."""
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a Python file of the desk changes; for development.")
+    ] = False,
+) -> None:
     """Serve the desk on WEB_HOST and WEB_PORT until SIGTERM."""
     settings = _settings()
+    log.configure(settings.log_format)
     try:
+        sockets = listen(settings.web_host, settings.web_port)
         _say_who_gets_in(settings)
-        application = create_app(settings)
-    except (AccountsError, ResultsError, OSError) as error:
+        application = "web.app:create_from_environment" if reload else create_app(settings)
+    except (AccountsError, ResultsError, ServerError, OSError) as error:
         _fail(str(error))
-    # Behind a proxy the peer's address says whose header counts, so uvicorn must not replace it by a header's.
-    uvicorn.run(
-        application,
-        host=settings.web_host,
-        port=settings.web_port,
-        proxy_headers=False,
-        server_header=False,
-        log_level="info",
-        timeout_graceful_shutdown=10,
-    )
+    for bound in sockets:
+        host, port = bound.getsockname()[:2]
+        logger.info("The desk listens on http://%s:%s", f"[{host}]" if ":" in host else host, port)
+    run(application, sockets, reload)
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from web.log import LogFormat
+
 Role = Literal["viewer", "reviewer", "admin"]
 
 
@@ -21,6 +23,7 @@ class WebSettings(BaseSettings):
     media_dir: Path = Field(
         default=Path("data/media"), description="pictures without EXIF of what a person will look at"
     )
+    log_format: LogFormat = Field(default="text", description="`text` or `json` lines")
     web_host: str = Field(
         default="127.0.0.1",
         description="address that the web desk listens on; another than loopback makes it ask for a password",

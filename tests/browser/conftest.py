@@ -18,6 +18,7 @@ from tests.browser.seeded_results import CATEGORIES, fill, night
 from tests.support.stub_service import StubService, stub_service
 from web.app import create_app
 from web.auth.accounts import Accounts
+from web.http.server import BoundedProtocol, server_config
 from web.settings import WebSettings
 
 CHROMIUM = shutil.which("chromium")
@@ -97,11 +98,9 @@ class Session(requests.Session):
 
 
 @contextmanager
-def served(settings: WebSettings) -> Iterator[str]:
+def served(settings: WebSettings, protocol: type[BoundedProtocol] = BoundedProtocol) -> Iterator[str]:
     """Serve the application from a thread of this process, and give its address."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", proxy_headers=False)
-    )
+    server = uvicorn.Server(server_config(create_app(settings), protocol, host="127.0.0.1", port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -136,7 +135,7 @@ def start_desk(tmp_path: Path) -> Iterator[Callable[..., RunningDesk]]:
     """Start desks with settings of their own."""
     stack: list[Any] = []
 
-    def start(**more: Any) -> RunningDesk:
+    def start(protocol: type[BoundedProtocol] = BoundedProtocol, **more: Any) -> RunningDesk:
         stub_context = stub_service()
         stub = stub_context.__enter__()
         stack.append(stub_context)
@@ -156,7 +155,7 @@ def start_desk(tmp_path: Path) -> Iterator[Callable[..., RunningDesk]]:
                 **more,
             }
         )
-        context = served(settings)
+        context = served(settings, protocol)
         stack.append(context)
         return RunningDesk(context.__enter__(), folder, stub, settings)
 

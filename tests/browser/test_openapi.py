@@ -49,3 +49,9 @@ def test_the_reference_needs_nothing_from_elsewhere(desk: RunningDesk) -> None:
     page = requests.get(f"{desk.url}/docs", headers={"Accept": "text/html"}, timeout=30).text
     assert "/predict/" in page and "/photos/{photo_id}/verdict" in page
     assert "//" not in page.replace(f"{desk.url}/predict/", "")
+
+
+def test_the_reference_shows_code_as_code(desk: RunningDesk) -> None:
+    page = requests.get(f"{desk.url}/docs", headers={"Accept": "text/html"}, timeout=30).text
+    assert "<code>POST /predict/</code>" in page and "<code>WEB_CLAIM_S</code>" in page
+    assert "`" not in page and "?." not in page and ".." not in page.replace("...", "")

@@ -1,13 +1,19 @@
 """``python -m web`` as it is started: by a person, and in a container."""
 
+import contextlib
 import csv
+import json
 import os
 import re
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +76,91 @@ def test_the_first_start_in_a_container_creates_an_admin(tmp_path: Path) -> None
         output, _ = process.communicate(timeout=60)
     assert f"its password is in {path}" in output
     assert path.read_text().strip() not in output
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_is_one_sentence_that_names_the_setting(tmp_path: Path, taken_port: int) -> None:
+    done = web(tmp_path, "serve", WEB_PORT=str(taken_port))
+    assert done.returncode == 2
+    sentence = (
+        f"web: port {taken_port} on 127.0.0.1 is in use by another program; stop it, or set WEB_PORT to another port"
+    )
+    assert done.stderr.splitlines() == [sentence]
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert web(tmp_path, "--version").stdout == f"refund-classifier {version}\n"
+
+
+@contextmanager
+def serving(folder: Path, *options: str, **more: str) -> Iterator[tuple[str, Path]]:
+    """Run ``python -m web serve`` and give its address and the file with what it writes to stderr."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    written = folder / "stderr"
+    with written.open("w") as stderr:
+        command = [sys.executable, "-m", "web", "serve", *options]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(folder, WEB_PORT=str(port), **more), stderr=stderr
+        )
+        try:
+            wait_for(lambda: process.poll() is None and answers(f"http://127.0.0.1:{port}"), "the desk")
+            yield f"http://127.0.0.1:{port}", written
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/static/page.js", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def wait_for(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def test_the_log_has_time_and_level_and_no_line_of_a_stranger(tmp_path: Path) -> None:
+    with serving(tmp_path) as (url, written):
+        requests.get(f"{url}/nowhere%0A2026-01-01T00:00:00+0000%20ERROR%20x", timeout=30)
+    lines = written.read_text().splitlines()
+    assert [line for line in lines if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d{4} [A-Z]+ +\S", line)] == []
+    assert not any(line.startswith("2026-01-01") for line in lines)
+    assert any('"GET /nowhere' in line and line.endswith("404") for line in lines)
+
+
+def test_the_log_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
+    with serving(tmp_path, LOG_FORMAT="json") as (url, written):
+        with contextlib.closing(sqlite3.connect(tmp_path / "results.db")) as connection:
+            connection.execute("DROP TABLE runs")
+        assert requests.get(f"{url}/runs.csv", timeout=30).json()["error"]["code"] == "results_away"
+    entries = [json.loads(line) for line in written.read_text().splitlines()]
+    assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
+    (fault,) = [entry for entry in entries if entry["level"] == "ERROR"]
+    assert fault["logger"] == "web.http.error_handlers" and "/runs.csv" in fault["message"]
+
+
+def test_development_restarts_the_desk_when_a_file_changes(tmp_path: Path) -> None:
+    source = ROOT / "web" / "__init__.py"
+    with serving(tmp_path, "--reload") as (url, written):
+        os.utime(source)
+        wait_for(lambda: "Reloading" in written.read_text(), "the restart")
+        wait_for(lambda: answers(url), "the desk to be back")
+        wait_for(lambda: written.read_text().count("Application startup complete") == 2, "the new process")
 
 
 def test_accounts_are_added_by_command(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import Response
 
 from web.auth.csrf import csrf_token
@@ -72,5 +73,14 @@ def seconds(value: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
 
+def with_code(text: str) -> Markup:
+    """Show what stands between backticks as code."""
+    formats = (Markup("{}"), Markup("<code>{}</code>"))
+    shown = [formats[number % 2].format(part) for number, part in enumerate(text.split("`"))]
+    return Markup("").join(shown)
+
+
 _ENVIRONMENT.globals.update(zip=zip)
-_ENVIRONMENT.filters.update(percent=percent, count=count, plural=plural, seconds=seconds, from_json=json.loads)
+_ENVIRONMENT.filters.update(
+    with_code=with_code, percent=percent, count=count, plural=plural, seconds=seconds, from_json=json.loads
+)
