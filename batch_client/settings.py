@@ -17,46 +17,54 @@ class BatchSettings(BaseSettings):
     inbox: str = Field(
         default="samples", description="folder of photos, or a URL: `s3://`, `gs://`, `az://`, `sftp://`"
     )
-    results_db: str = Field(default="data/results.db", description="results: a file or an SQLAlchemy URL")
-    torchserve_url: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8080"), description="where TorchServe is found")
-    torchserve_token_file: Path = Field(default=Path(".serving/inference.key"), description="the file with its token")
+    results_db: str = Field(
+        default="data/results.db", description="database of the results: a file or an SQLAlchemy URL"
+    )
+    torchserve_url: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8080"), description="address of TorchServe")
+    torchserve_token_file: Path = Field(
+        default=Path(".serving/inference.key"), description="file with the token of TorchServe"
+    )
     service_patience_s: float = Field(
         default=60.0,
         gt=0,
-        description="seconds that the service may be silent before a run stops",
+        description="seconds without an answer of the service after which a run stops",
     )
     batch_schedule: str | None = Field(
-        default=None, description="when `batch-client schedule` runs, as a crontab line; not set: `0 2 * * *`"
+        default=None, description="times of `batch-client schedule`, as a crontab line; not set: `0 2 * * *`"
     )
-    tz: str | None = Field(default=None, description="time zone of the schedule; not set: the machine's")
+    tz: str | None = Field(default=None, description="time zone of the schedule; not set: that of the machine")
     batch_time_limit_s: float | None = Field(
-        default=None, gt=0, description="seconds after which a run stops at a photo's boundary"
+        default=None, gt=0, description="seconds after which a run stops; photos in flight are finished first"
     )
-    batch_shard: str = Field(default="", description="`INDEX/COUNT`: the share of the source that this client takes")
+    batch_shard: str = Field(
+        default="", description="`INDEX/COUNT`: the share of the source that this client classifies"
+    )
     job_completion_index: int | None = Field(
         default=None,
         ge=0,
-        description="set by Kubernetes: the INDEX where `BATCH_SHARD` is `/COUNT`",
+        description="set by Kubernetes: the INDEX if `BATCH_SHARD` is `/COUNT`",
     )
     processed: Processed = Field(
         default=Processed.KEEP,
-        description="what becomes of a classified photo's file: `keep`, `move`, `delete`; "
-        "one that a person must see and the desk cannot show stays",
+        description="what happens to the file of a classified photo: `keep`, `move` or `delete`; "
+        "files still needed for review are kept",
     )
-    processed_dir: Path = Field(default=Path("data/processed"), description="where `move` puts it")
+    processed_dir: Path = Field(default=Path("data/processed"), description="folder for `PROCESSED=move`")
     quarantine_dir: Path = Field(
-        default=Path("data/quarantine"), description="photos at fault themselves, each with a `.reason`"
+        default=Path("data/quarantine"),
+        description="folder for photos that cannot be classified, each with a `.reason` file",
     )
-    media_dir: Path = Field(
-        default=Path("data/media"), description="pictures without EXIF of what a person will look at"
-    )
-    report_dir: Path | None = Field(default=None, description="gets an HTML and a JSON report of each run")
+    media_dir: Path = Field(default=Path("data/media"), description="pictures for the desk, without EXIF")
+    report_dir: Path | None = Field(default=None, description="folder for an HTML and a JSON report of each run")
     audit_share: float = Field(
-        default=0.02, ge=0, le=1, description="share of the accepted photos that a person looks at all the same"
+        default=0.02, ge=0, le=1, description="share of the accepted photos that a person reviews as a sample"
     )
-    log_dir: Path = Field(default=Path("logs"), description="`batch.log` and the server's `app.log`, rotated")
-    log_format: Literal["text", "json"] = Field(default="text", description="`text` or `json` lines")
-    webhook_url: HttpUrl | None = Field(default=None, description="gets each run's report as JSON")
+    log_dir: Path = Field(
+        default=Path("logs"), description="folder for `batch.log` and the `app.log` of the service, both rotated"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="format of the log lines: `text` or `json`")
+    webhook_url: HttpUrl | None = Field(default=None, description="URL that gets the report of each run as JSON")
     ping_url: HttpUrl | None = Field(
-        default=None, description="dead man's switch: called after each run, at `/fail` when it failed"
+        default=None,
+        description="dead man's switch: URL that is called after each run, with `/fail` after a failed run",
     )

@@ -17,38 +17,41 @@ class WebSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
-    results_db: str = Field(default="data/results.db", description="results: a file or an SQLAlchemy URL")
-    torchserve_url: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8080"), description="where TorchServe is found")
-    torchserve_token_file: Path = Field(default=Path(".serving/inference.key"), description="the file with its token")
-    media_dir: Path = Field(
-        default=Path("data/media"), description="pictures without EXIF of what a person will look at"
+    results_db: str = Field(
+        default="data/results.db", description="database of the results: a file or an SQLAlchemy URL"
     )
-    log_format: LogFormat = Field(default="text", description="`text` or `json` lines")
+    torchserve_url: HttpUrl = Field(default=HttpUrl("http://127.0.0.1:8080"), description="address of TorchServe")
+    torchserve_token_file: Path = Field(
+        default=Path(".serving/inference.key"), description="file with the token of TorchServe"
+    )
+    media_dir: Path = Field(default=Path("data/media"), description="pictures for the desk, without EXIF")
+    log_format: LogFormat = Field(default="text", description="format of the log lines: `text` or `json`")
     web_host: str = Field(
         default="127.0.0.1",
-        description="address that the web desk listens on; another than loopback makes it ask for a password",
+        description="address that the desk listens on; with any address but loopback it asks for a password",
     )
-    web_port: int = Field(default=8000, ge=0, le=65535, description="its port")
+    web_port: int = Field(default=8000, ge=0, le=65535, description="port of the desk")
     web_dir: Path = Field(
-        default=Path("data/web"), description="its accounts, its session key, and the password of the first start"
+        default=Path("data/web"), description="folder for the accounts, the session key and the first password"
     )
-    web_predict_token: str = Field(default="", description="when set, `POST /predict/` demands it as a bearer token")
+    web_predict_token: str = Field(default="", description="if set, `POST /predict/` requires it as a bearer token")
     web_proxy_header: str = Field(
-        default="", description="header in which a proxy in front names the user, such as `X-Forwarded-User`"
+        default="", description="header in which a proxy names the user, such as `X-Forwarded-User`"
     )
     web_proxy_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),
-        description="addresses of the proxy in front, with commas; from others that header and `X-Forwarded-For` are "
-        "ignored",
+        description="addresses of the proxy, separated by commas; from other addresses, that header and "
+        "`X-Forwarded-For` are ignored",
     )
     web_proxy_role: Role = Field(
-        default="viewer", description="what such a user may do who has no account: `viewer`, `reviewer`, `admin`"
+        default="viewer",
+        description="role of a user whom the proxy names and who has no account: `viewer`, `reviewer` or `admin`",
     )
     web_secure_cookies: bool = Field(
-        default=False, description="`true` behind HTTPS: browsers then send the session nowhere else"
+        default=False, description="`true` behind HTTPS: browsers then send the session cookie over HTTPS only"
     )
     web_claim_s: int = Field(
-        default=120, ge=10, description="seconds that a photo on somebody's screen is kept from other reviewers"
+        default=120, ge=10, description="seconds for which a photo on a screen is leased to one reviewer"
     )
 
     @field_validator("web_proxy_addresses", mode="before")
