@@ -1,0 +1,19 @@
+"""The page on the results names every column of the view and the tables that readers may rely on."""
+
+import re
+
+import pytest
+from sqlalchemy import FromClause
+
+from results import schema
+from tests.support.documents import page, section
+
+PUBLIC = (schema.predictions, schema.predictions_history, schema.photos, schema.reviews, schema.runs)
+
+
+@pytest.mark.parametrize("table", PUBLIC, ids=lambda table: table.name)
+def test_every_public_column_is_in_the_section_of_its_table(table: FromClause) -> None:
+    name = str(table.description)
+    text = section(page("results-schema"), f"{'View' if name == 'predictions' else 'Table'} `{name}`")
+    named = set(re.findall(r"`(\w+)`", text))
+    assert {column.name for column in table.columns} - named == set()
