@@ -140,5 +140,6 @@ class RowAnswers:
 
 def _heatmap(photo: PhotoInWork, contract: Contract) -> NDArray[np.float32]:
     """Return the heat map of the predicted class."""
-    assert photo.logits is not None and photo.covered_logits is not None
+    assert photo.logits is not None
+    assert photo.covered_logits is not None
     return heatmap_of(photo.logits, photo.covered_logits, contract)

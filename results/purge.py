@@ -119,7 +119,7 @@ def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:
 def _purge(connection: Connection, condition: ColumnElement[bool], most: int | None) -> Purged:
     """Remove group by group, so that no statement grows with the number of photos."""
     if connection.dialect.name == "sqlite":
-        # Source: sqlite.org/pragma.html#pragma_secure_delete: without it the text of deleted rows stays in the file.
+        # Without this pragma the text of deleted rows stays in the file. Source: sqlite.org/pragma.html, secure_delete.
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
     total, last = Purged(), 0
     while most is None or total.photos < most:

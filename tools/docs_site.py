@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Replace each relative link by the place that its target has on the site."""
     origins = {target: source for source, target in INCLUDED.items()}
     here = page.file.src_uri

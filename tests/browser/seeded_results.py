@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -48,10 +49,10 @@ class Drawn:
         return buffer.getvalue()
 
 
-def unsure(drawn: Drawn, confidence: float, **more: object) -> Classified:
+def unsure(drawn: Drawn, confidence: float, **more: Any) -> Classified:
     """Return an answer that a person must look at, with the drawing's bytes as its key."""
     first, second, third = SHOWN[drawn.name]
-    top = [
+    top: list[dict[str, Any]] = [
         {"class": first, "probability": round(confidence, 6)},
         {"class": second, "probability": round((1 - confidence) * 0.6, 6)},
         {"class": third, "probability": round((1 - confidence) * 0.3, 6)},

@@ -180,7 +180,8 @@ def test_two_reviewers_never_see_the_same_photo(desk: RunningDesk, viewer: Viewe
         while page.locator("#clear").is_hidden():
             mine.add(shown(page))
             press(page, "Enter")
-    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == 12
+    assert not seen[0] & seen[1]
+    assert len(seen[0] | seen[1]) == 12
     assert min(map(len, seen)) >= 3
     counted = dict(desk.rows("SELECT reviewer, count(*) FROM reviews GROUP BY reviewer"))
     assert counted == {"ada": len(seen[0]), "ben": len(seen[1])}
@@ -365,4 +366,5 @@ def test_every_size_of_screen_and_both_schemes_are_kept_to_look_at(desk: Running
         text = page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
         assert text >= (20 if width > 3000 else 16)
         buttons = page.locator("#top button").first.bounding_box()
-        assert buttons is not None and buttons["y"] + buttons["height"] <= height, "the first answer is below the fold"
+        assert buttons is not None, "the first answer is below the fold"
+        assert buttons["y"] + buttons["height"] <= height, "the first answer is below the fold"

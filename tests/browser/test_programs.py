@@ -55,7 +55,8 @@ def test_the_first_start_in_a_container_creates_an_admin(tmp_path: Path) -> None
     try:
         deadline = time.monotonic() + 120
         while True:
-            assert process.poll() is None and time.monotonic() < deadline, "it did not start"
+            assert process.poll() is None, "it did not start"
+            assert time.monotonic() < deadline, "it did not start"
             try:
                 page = requests.get(f"http://127.0.0.1:{port}/review", headers={"Accept": "text/html"}, timeout=5)
                 break
@@ -151,7 +152,8 @@ def test_the_log_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in written.read_text().splitlines()]
     assert all({"time", "level", "logger", "message"} <= entry.keys() for entry in entries)
     (fault,) = [entry for entry in entries if entry["level"] == "ERROR"]
-    assert fault["logger"] == "web.http.error_handlers" and "/runs.csv" in fault["message"]
+    assert fault["logger"] == "web.http.error_handlers"
+    assert "/runs.csv" in fault["message"]
 
 
 def test_development_restarts_the_desk_when_a_file_changes(tmp_path: Path) -> None:
@@ -165,7 +167,8 @@ def test_development_restarts_the_desk_when_a_file_changes(tmp_path: Path) -> No
 
 def test_accounts_are_added_by_command(tmp_path: Path) -> None:
     added = web(tmp_path, "add-user", "ada", "--role", "admin", entered=f"{PASSWORD}\n")
-    assert added.returncode == 0 and "ada is admin" in added.stdout
+    assert added.returncode == 0
+    assert "ada is admin" in added.stdout
     assert (tmp_path / "web" / "accounts").read_text().startswith("ada:admin:$argon2id$")
     for name, password, problem in (("a:b", PASSWORD, "no name for an account"), ("ben", "short", "at least 10")):
         refused = web(tmp_path, "add-user", name, entered=f"{password}\n")
@@ -194,7 +197,8 @@ def test_what_people_decided_is_exported_to_train_on(desk: RunningDesk) -> None:
         assert verdict(session, photos[name], **body).status_code == 200
     assert verdict(session, photos["Backpacks"], kind="unusable", category=None).status_code == 200
     done = web(desk.folder, "export-training", str(desk.folder / "out"))
-    assert done.returncode == 0 and "3 photos in" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "3 photos in" in done.stdout, done.stderr
     with (desk.folder / "out" / "labels.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["label"] for row in rows} == {"Belts", "Wallets", "unknown"}

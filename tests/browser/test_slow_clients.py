@@ -94,8 +94,8 @@ def test_downloads_that_stall_hold_no_database_connection_and_end(
     monkeypatch.setattr("web.routes.search._ROWS_AT_ONCE", 2)
     impatient.add_night(60)
     database = impatient.database
-    with database.writing() as connection:  # rows long enough to fill every buffer on the way
-        connection.exec_driver_sql("UPDATE photos SET source = replace(hex(zeroblob(200000)), '0', 'x')")
+    with database.writing() as writing:  # rows long enough to fill every buffer on the way
+        writing.exec_driver_sql("UPDATE photos SET source = replace(hex(zeroblob(200000)), '0', 'x')")
     database.close()
     with contextlib.ExitStack() as stack:
         stalled = []

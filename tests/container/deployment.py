@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ class Deployment:
             if (ROOT / path).is_file():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / path, folder / path)
-        for path in (folder / "data", folder / "logs"):
-            os.chown(path, OWNER, OWNER)
+        for name_of_volume in ("data", "logs"):
+            os.chown(folder / name_of_volume, OWNER, OWNER)
         # Port 0: any that is free; another one after each start.
         own = {
             "IMAGE_PREFIX": name,
@@ -122,7 +123,8 @@ class Deployment:
             "results = sqlite3.connect('file:/data/results.db?mode=ro', uri=True);"
             "print(json.dumps(results.execute(sys.argv[1]).fetchall()))"
         )
-        return json.loads(self.run("web", "python3", "-c", program, sql))
+        rows: list[list[Any]] = json.loads(self.run("web", "python3", "-c", program, sql))
+        return rows
 
     def schedule(self, line: str) -> None:
         """Have the batch client run at other times: a new container."""
@@ -154,16 +156,15 @@ class Deployment:
         return self.compose("ps", "-q", service).strip()
 
     def inspect(self, service: str) -> dict[str, Any]:
-        return json.loads(docker("inspect", self.container(service)))[0]
+        described: list[dict[str, Any]] = json.loads(docker("inspect", self.container(service)))
+        return described[0]
 
     def is_healthy(self, service: str) -> bool:
-        return self.inspect(service)["State"].get("Health", {}).get("Status") == "healthy"
+        return bool(self.inspect(service)["State"].get("Health", {}).get("Status") == "healthy")
 
     def wait_healthy(self) -> None:
         for service in SERVICES:
-            wait_for(
-                lambda service=service: self.is_healthy(service), f"{service} healthy; it says:\n{self.logs(service)}"
-            )
+            wait_for(partial(self.is_healthy, service), f"{service} healthy; it says:\n{self.logs(service)}")
 
     def logs(self, service: str) -> str:
         return self.compose("logs", "--no-color", "--tail", "60", service, check=False)

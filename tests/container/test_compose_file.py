@@ -44,8 +44,10 @@ def test_each_service_is_an_image_of_its_own_from_the_one_dockerfile() -> None:
     assert tuple(COMPOSE["services"]) == SERVICES
     for name, service in COMPOSE["services"].items():
         assert service["build"]["target"] == name
-        assert "USER 1000:1000\n" in stage(name) and "HEALTHCHECK" in stage(name)
-        assert "apt-get" not in stage(name) and "pip install" not in stage(name), "what installs is no part of an image"
+        assert "USER 1000:1000\n" in stage(name)
+        assert "HEALTHCHECK" in stage(name)
+        assert "apt-get" not in stage(name), "what installs is no part of an image"
+        assert "pip install" not in stage(name), "what installs is no part of an image"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -87,7 +89,8 @@ def test_values_agree_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_settings_runs_are_nightly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BATCH_SCHEDULE", raising=False)
     environment = COMPOSE["services"]["batch"]["environment"]
-    assert environment["BATCH_SCHEDULE"] is None and environment["TZ"] is None, "passed on, with no default of its own"
+    assert environment["BATCH_SCHEDULE"] is None, "passed on, with no default of its own"
+    assert environment["TZ"] is None, "passed on, with no default of its own"
     assert BatchSettings().batch_schedule is None
     lines = CRONTAB.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["0 2 * * *"]

@@ -9,6 +9,7 @@ from PIL import Image
 
 from handler.contract import Contract
 from handler.fingerprint import fingerprint_of
+from handler.preprocess import preprocess
 from tests.handler.worker import Answer, Worker
 from tests.support.drawn_photos import encoded, heic, striped, turned_by_exif
 
@@ -72,7 +73,8 @@ def test_several_files_keep_their_own_errors(worker: Worker) -> None:
     entries = answer.json()["predictions"]
     assert [entry["field"] for entry in entries] == ["first", "second", "third"]
     assert entries[1]["error"]["code"] == "unsupported_format"
-    assert "predicted_class" in entries[0] and "predicted_class" in entries[2]
+    assert "predicted_class" in entries[0]
+    assert "predicted_class" in entries[2]
 
 
 def test_a_fingerprint_is_told_to_those_who_ask(worker: Worker) -> None:
@@ -134,12 +136,12 @@ def test_a_fault_of_ours_stays_with_its_row(worker: Worker, monkeypatch: pytest.
     """A bug that one photo triggers is answered as 500, without its traceback, and harms no neighbour."""
     import handler.pipeline
 
-    def fail_on_red(image: object, input_size: int) -> object:
-        if image.size == (100, 100):  # type: ignore[attr-defined]
+    def fail_on_red(image: Image.Image, input_size: int) -> object:
+        if image.size == (100, 100):
             raise RuntimeError("secret path /srv/model")
-        return original(image, input_size)  # type: ignore[arg-type]
+        return original(image, input_size)
 
-    original = handler.pipeline.preprocess
+    original = preprocess
     monkeypatch.setattr(handler.pipeline, "preprocess", fail_on_red)
     good, bad = worker.predict(raw(PHOTO), raw(encoded(striped((100, 100)))))
     assert (good.status, bad.status) == (200, 500)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -60,14 +61,16 @@ class TestRun:
         rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
         code, output = rig.run()
         assert code == ExitCode.PHOTOS_FAILED
-        assert "bad.jpg" in output and "unsupported_format" in output
+        assert "bad.jpg" in output
+        assert "unsupported_format" in output
         assert rig.rows("SELECT filename, status, error_code FROM photos ORDER BY 1") == [
             ("bad.jpg", "failed", "unsupported_format"),
             ("good.jpg", "classified", None),
         ]
         code, output = rig.run()
         assert (code, len(rig.stub.photos)) == (ExitCode.OK, 2)
-        assert "known 2" in output and "unsupported_format" in output
+        assert "known 2" in output
+        assert "unsupported_format" in output
         for run, is_new in ((1, True), (2, False)):
             failures = json.loads(rig.run("show", str(run), "--json")[1])["failures"]
             assert [(failure["filename"], failure["is_new"]) for failure in failures] == [("bad.jpg", is_new)]
@@ -84,7 +87,12 @@ class TestRun:
         rig.add("a.jpg", "b.jpg")
         asked: list[None] = []
         described = rig.stub.describes()
-        rig.stub.describes = lambda: asked.append(None) or described  # type: ignore[func-returns-value]
+
+        def describe() -> Any:
+            asked.append(None)
+            return described
+
+        rig.stub.describes = describe
         rig.stub.answer = lambda body, attempt: DRAINING if attempt < 8 else prediction()
         assert rig.run()[0] == ExitCode.OK
         assert len(asked) == 1

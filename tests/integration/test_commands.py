@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +103,11 @@ def test_the_desk_gets_its_turn_during_a_long_purge(rig: BatchRig, monkeypatch: 
                 waits.append(time.monotonic() - start)
             time.sleep(0.01)
 
-    monkeypatch.setattr(MediaStore, "remove", lambda media, sha256s: time.sleep(0.4) or 0)
+    def slow_remove(*_: object) -> int:
+        time.sleep(0.4)
+        return 0
+
+    monkeypatch.setattr(MediaStore, "remove", slow_remove)
     with ThreadPoolExecutor() as pool:
         deciding = pool.submit(decide)
         code, output = rig.run("purge", "--return-id", "R", "--json")
@@ -132,9 +137,9 @@ def start_schedule(rig: BatchRig) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: object) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -33,10 +33,12 @@ def test_bands_fill_the_plot_and_lines_stay_inside() -> None:
     assert plot.bands[0].path.startswith(f"M{plot.left:.1f} {share:.1f} ")
     assert plot.bands[1].path.startswith(f"M{plot.left:.1f} {top:.1f} ")
     line = line_plot(["a"], [0.5])
-    assert top < line.points[0].y < bottom and plot.left < line.points[0].x < plot.right
+    assert top < line.points[0].y < bottom
+    assert plot.left < line.points[0].x < plot.right
 
 
 def test_many_runs_share_few_labels() -> None:
     labels = [f"2026-11-{day:02}" for day in range(1, 31)]
     marks = line_plot(labels, [0.5] * 30).marks_x
-    assert len(marks) <= 6 and marks[-1].text == labels[-1]
+    assert len(marks) <= 6
+    assert marks[-1].text == labels[-1]

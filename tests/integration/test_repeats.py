@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +31,7 @@ from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import SAMPLES, encoded, striped
 from tests.support.stored_runs import answer, night
 from tests.support.stub_service import Answer, looks, prediction
-from training.data.dataset import dhash as dhash_of_training
+from training.data import dataset
 
 PICTURES = sorted(SAMPLES.glob("*.jpg"))
 MINIATURE = bytes(range(192))
@@ -106,17 +107,16 @@ class TestFingerprint:
         assert isinstance(read_prediction(200, json.dumps(body).encode()), ServiceFault)
 
     def test_the_hash_is_the_one_by_which_training_leaves_out_twins(self) -> None:
-        for path in PICTURES:
-            with Image.open(path) as picture:
-                assert dhash(picture) == dhash_of_training(picture)
+        assert vars(dataset)["dhash"] is dhash
 
     def test_the_hash_stays_the_one_that_databases_hold(self) -> None:
         """Bit by bit from the left of the first row: is a place brighter than its left neighbour?"""
         for path in PICTURES:
             with Image.open(path) as picture:
                 grey = picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS)
+                brightness = np.asarray(grey)
                 steps = [(row, place) for row in range(8) for place in range(8)]
-                bits = "".join(str(int(grey.getpixel((x + 1, y)) > grey.getpixel((x, y)))) for y, x in steps)
+                bits = "".join(str(int(brightness[y, x + 1] > brightness[y, x])) for y, x in steps)
                 assert f"{dhash(picture):064b}" == bits
 
 
@@ -149,8 +149,8 @@ class TestLookup:
         database = Database(str(tmp_path / "results.db"))
         with database.reading() as connection:
             query = CANDIDATES.params(candidate_values(7, 5))
-            query = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
-            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+            sql = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
         database.close()
         steps = [step for step in plan if step.startswith(("SCAN fingerprints", "SEARCH fingerprints"))]
         assert len(steps) == 3
@@ -225,7 +225,8 @@ class TestRuns:
         (rig.inbox / "manifest.csv").write_text("filename,return_id,expected_category\nb.jpg,R-2,Socks\n")
         code, output = rig.run()
         assert (code, len(rig.stub.photos)) == (ExitCode.OK, 1)
-        assert "classified 1 + known 1" in output and "nothing to send" in output
+        assert "classified 1 + known 1" in output
+        assert "nothing to send" in output
         rig.run("run", "--source-name", "elsewhere")
         assert len(rig.stub.photos) == 1
         query = "SELECT filename, predicted_class, confidence, top3, mismatch, reused, repeat_kind FROM predictions"

@@ -63,7 +63,8 @@ def test_view_shows_the_newest_prediction(database: Database) -> None:
     row = rows[0]
     assert (row["return_id"], row["expected_category"], row["mismatch"], row["repeat_of"]) == (None,) * 4
     assert json.loads(row["top3"]) == ANSWER.top3
-    assert row["timestamp"].endswith("Z") and "T" in row["timestamp"]
+    assert row["timestamp"].endswith("Z")
+    assert "T" in row["timestamp"]
 
 
 def test_storing_twice_changes_nothing(database: Database) -> None:
@@ -194,7 +195,8 @@ def test_spot_checks_from_before_the_fourth_migration_are_kept(database: Databas
     with reopened.reading() as connection:
         lost = (names[1], first, True)
         expected = [(*row[:2], False) if row == lost else row for row in before]
-        assert lost in before and [tuple(row) for row in connection.execute(draws)] == expected
+        assert lost in before
+        assert [tuple(row) for row in connection.execute(draws)] == expected
         assert connection.execute(waiting).scalars().all() == [1]
         assert [problem for problem in verify(connection) if problem.kind == "queue"] == []
     reopened.close()

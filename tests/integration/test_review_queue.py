@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 import pytest
@@ -21,13 +22,13 @@ from tests.support.stored_runs import answer, failure, night, photo_id
 MINUTE = 60.0
 
 
-def unsure(filename: str, confidence: float, **more: object) -> Classified:
+def unsure(filename: str, confidence: float, **more: Any) -> Classified:
     top = [{"class": "Socks", "probability": confidence}]
     plain = answer(filename, filename[:2])
     return replace(plain, confidence=confidence, top3=top, decision="review", reason="low_confidence", **more)
 
 
-def waiting(database: Database, **filters: str) -> list[str]:
+def waiting(database: Database, **filters: Any) -> list[str]:
     """Return the names of what waits, in the order in which a desk gets them."""
     with database.writing() as connection:
         claimed = review_queue.claim(connection, "looker", 100, MINUTE, **filters)
@@ -122,7 +123,8 @@ def test_a_claim_expires_and_can_be_renewed(database: Database) -> None:
     with database.writing() as connection:
         late = review_queue.claim(connection, "ada", 1, MINUTE, held)
     assert late.lost == held
-    assert late.photo_ids and late.photo_ids != held
+    assert late.photo_ids
+    assert late.photo_ids != held
     with database.writing() as connection:
         again = review_queue.claim(connection, "ada", 0, MINUTE, late.photo_ids)
     assert again == review_queue.Claimed([], [])

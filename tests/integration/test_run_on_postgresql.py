@@ -117,4 +117,5 @@ def test_copies_that_two_runs_store_at_once_are_seen(results: Database) -> None:
         assert not wait([copy], timeout=0.5).done, "it waits for the first to end"
         first.commit()
         (repeat,) = copy.result()
-    assert repeat is not None and repeat.kind == "exact"
+    assert repeat is not None
+    assert repeat.kind == "exact"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class TestLimits:
 
 class TestNotices:
     @pytest.fixture
-    def calls(self, rig: BatchRig) -> list[tuple[str, bytes]]:
+    def calls(self, rig: BatchRig) -> Iterator[list[tuple[str, bytes]]]:
         received: list[tuple[str, bytes]] = []
 
         class Handler(BaseHTTPRequestHandler):

@@ -194,7 +194,7 @@ class TestRunForever:
     @pytest.mark.parametrize("ago", [None, timedelta(hours=1)])
     def test_nothing_is_caught_up_where_nothing_was_missed(self, ago: timedelta | None) -> None:
         job = Job(1)
-        job.run(half_a_day_away(), ago and datetime.now(UTC) - ago, give_up_after=0.2)
+        job.run(half_a_day_away(), None if ago is None else datetime.now(UTC) - ago, give_up_after=0.2)
         assert job.spans == []
 
     def test_a_run_that_a_fast_clock_dated_holds_nothing_up(self) -> None:

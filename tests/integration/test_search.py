@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.integration.test_review_queue import decide, unsure
 from tests.support.stored_runs import answer, make_old, night, photo_id
 
 
-def found(database: Database, **criteria: object) -> list[str]:
+def found(database: Database, **criteria: Any) -> list[str]:
     """Return the names of all that is found, fetched two at a time."""
     with database.reading() as connection:
         pages = list(all_photos(connection, Criteria(**criteria), 2))

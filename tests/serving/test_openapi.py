@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -17,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.conftest import ROOT
 from tests.serving.conftest import ServiceUnderTest
 from tests.support.drawn_photos import SAMPLES, encoded, striped
+from tests.support.openapi import AnyCase, AnyOperation, operations_of
 
 PHOTO = encoded(striped())
 BODIES = st.one_of(
@@ -32,14 +32,14 @@ SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load((ROOT / "openapi.yaml").r
 CONFORMANCE = [status_code_conformance, content_type_conformance, response_schema_conformance]
 CASES = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-    for operation in (result.ok() for result in SCHEMA.get_all_operations())
+    for operation in operations_of(SCHEMA)
     for mode in GenerationMode
     if mode.is_positive or operation.body or operation.path_parameters  # else there is nothing to get wrong
 ]
 
 
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_answers_conform(operation: APIOperation, mode: GenerationMode, service: ServiceUnderTest) -> None:
+def test_answers_conform(operation: AnyOperation, mode: GenerationMode, service: ServiceUnderTest) -> None:
     statuses = set()
 
     @settings(
@@ -51,7 +51,7 @@ def test_answers_conform(operation: APIOperation, mode: GenerationMode, service:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def check(case: schemathesis.Case) -> None:
+    def check(case: AnyCase) -> None:
         answer = case.call(base_url=service.url, headers={"Authorization": f"Bearer {service.token}"}, timeout=60)
         # TorchServe's own fault, documented: it reads forms before we see them, and fails on a field without a name.
         in_form = b"ErrorDataDecoderException" in answer.content

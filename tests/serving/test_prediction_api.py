@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,7 +16,7 @@ from tests.support.drawn_photos import SAMPLES, encoded, heic, striped
 PHOTO = encoded(striped())
 
 
-def curl(service: ServiceUnderTest, *arguments: str) -> tuple[int, dict[str, object]]:
+def curl(service: ServiceUnderTest, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Run curl with the token; return status and parsed body."""
     command = ["curl", "-sS", "-H", f"Authorization: Bearer {service.token}", "-w", "\n%{http_code}", *arguments]
     done = subprocess.run(
@@ -28,7 +29,8 @@ def curl(service: ServiceUnderTest, *arguments: str) -> tuple[int, dict[str, obj
 def assert_prediction(value: dict[str, object], contract: Contract) -> None:
     assert value["predicted_class"] in contract.classes
     top = value["top"]
-    assert isinstance(top, list) and len(top) == 3
+    assert isinstance(top, list)
+    assert len(top) == 3
     assert value["confidence"] == top[0]["probability"]
     assert value["decision"] in ("accept", "review")
     assert ("reason" in value) == (value["decision"] == "review")
@@ -50,7 +52,7 @@ def test_curl_with_web_form_is_told_the_remedy(service: ServiceUnderTest) -> Non
     """TorchServe decodes a form before we see it; most photos already fail there, and the README says so."""
     status, value = curl(service, "--data-binary", "photo")
     assert status == 415
-    assert value["error"]["code"] == "form_encoded_body"  # type: ignore[index]
+    assert value["error"]["code"] == "form_encoded_body"
     status, value = curl(service, "--data-binary", f"@{SAMPLES / 'watch.jpg'}")
     assert (status, value["type"]) == (500, "ErrorDataDecoderException")
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner
 
@@ -44,7 +45,7 @@ class BatchRig:
             raise result.exception
         return result.exit_code, result.output
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.results)
         try:
             return connection.execute(query).fetchall()
@@ -59,13 +60,13 @@ class BatchRig:
         finally:
             connection.close()
 
-    def newest_run(self) -> dict[str, object]:
+    def newest_run(self) -> dict[str, Any]:
         names = "status, exit_code, found, classified, known, failed"
         row = self.rows(f'SELECT {names}, "left" FROM runs ORDER BY id DESC LIMIT 1')[0]
         return dict(zip([*names.split(", "), "left"], row, strict=True))
 
 
-def wait_for(program: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+def wait_for(program: subprocess.Popen[Any], happened: Callable[[], bool]) -> None:
     """Wait for something that a running program does; not for ever if it ends before."""
     while not happened():
         assert program.poll() is None, f"it ended with exit code {program.returncode}"

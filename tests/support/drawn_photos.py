@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -28,7 +29,7 @@ def mosaic(size: tuple[int, int], seed: int) -> Image.Image:
     return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
 
 
-def encoded(image: Image.Image, file_format: str = "JPEG", **options: object) -> bytes:
+def encoded(image: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:
     """Return the bytes of an image file."""
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
@@ -53,6 +54,13 @@ def sixteen_bit(image: Image.Image) -> bytes:
     """Return a 16-bit grey PNG of the image's brightness."""
     grey = np.asarray(image.convert("L"), dtype=np.uint16) * 257
     return encoded(Image.fromarray(grey), "PNG")
+
+
+def pixel(image: Image.Image, place: tuple[int, int]) -> tuple[int, ...]:
+    """Return the channels of one pixel of an image that has several."""
+    channels = image.getpixel(place)
+    assert isinstance(channels, tuple)
+    return channels
 
 
 def write_awkward_folder(folder: Path) -> dict[str, str | None]:

@@ -29,13 +29,14 @@ def queries() -> dict[str, str]:
 
 def needs(query: str) -> tuple[set[str], set[str]]:
     """Return the metrics and the labels that a query names."""
-    metrics, labels = set(), set()
+    metrics: set[str] = set()
+    labels: set[str] = set()
 
     def visit(node: promql_parser.Expr) -> None:
         if isinstance(node, promql_parser.MatrixSelector):
             node = node.vector_selector
         if isinstance(node, promql_parser.VectorSelector):
-            metrics.add(node.name)
+            metrics.update(filter(None, [node.name]))
             labels.update(matcher.name for matcher in node.matchers.matchers)
         elif isinstance(node, promql_parser.AggregateExpr) and node.modifier:
             labels.update(node.modifier.labels)

@@ -38,7 +38,7 @@ def night(database: Database, *outcomes: Classified | Failed, known: int = 0) ->
 
 
 def photo_id(connection: Connection, filename: str) -> int:
-    return connection.execute(select(photos_table.c.id).where(photos_table.c.filename == filename)).scalar_one()
+    return int(connection.execute(select(photos_table.c.id).where(photos_table.c.filename == filename)).scalar_one())
 
 
 def make_old(database: Database, *filenames: str) -> None:
@@ -58,7 +58,7 @@ def review(database: Database, filename: str, undoes: int | None = None) -> int:
         new = insert(reviews).values(
             photo_id=number, prediction_id=prediction.scalar_subquery(), created_at=OLD, **values
         )
-        return connection.execute(new.returning(reviews.c.id)).scalar_one()
+        return int(connection.execute(new.returning(reviews.c.id)).scalar_one())
 
 
 def filenames(database: Database) -> list[str]:

@@ -14,6 +14,7 @@ from benchmarks.figures import Measured, write_json
 from benchmarks.load_generator import generate
 from benchmarks.photos import PhotoKind, enlarged, write_photos
 from benchmarks.plot import draw
+from tests.support.drawn_photos import pixel
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n"
 
@@ -50,7 +51,7 @@ def test_plot_is_a_picture(tmp_path: Path) -> None:
     draw(tmp_path / "load.png", "1080x1440", curve, curve, curve, figure.ours)
     with Image.open(tmp_path / "load.png") as picture:
         assert picture.size == (1600, 740)
-        assert picture.getpixel((2, 2))[:3] == (255, 255, 255)
+        assert pixel(picture, (2, 2))[:3] == (255, 255, 255)
 
 
 @pytest.mark.parametrize(

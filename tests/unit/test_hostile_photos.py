@@ -23,7 +23,7 @@ from handler.request import EncodedPhoto
 from tests.conftest import ROOT
 from tests.support.drawn_photos import encoded, heic, striped
 from tests.support.odd_jpegs import progressive
-from tests.support.odd_photos import png_chunk, tiff
+from tests.support.odd_photos import TiffTags, png_chunk, tiff
 from tests.support.peak_memory import peak_mb
 from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
@@ -49,7 +49,7 @@ def gif_extensions(extension: bytes) -> bytes:
 def test_a_structure_no_camera_writes_is_refused_at_once(name: str) -> None:
     png, jpeg = encoded(PICTURE, "PNG"), encoded(PICTURE)
     pixels_at = png.find(b"IDAT") - 4
-    huge = {**TAGS, 259: (3, [8]), 322: (4, [30_000]), 323: (4, [30_000])}
+    huge: TiffTags = {**TAGS, 259: (3, [8]), 322: (4, [30_000]), 323: (4, [30_000])}
     tile = tiff(zlib.compress(bytes(10_000)), huge)
     side = struct.pack("<HHII", 322, 4, 1, 30_000)
     big = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1_000_000) + b"\0" * 20_000_000

@@ -33,7 +33,8 @@ class TestFolderForEachCategory:
         assert len(found) == 102
         assert {row.accepts for row in found} == {("Flip Flops",), ("unknown",), ("Socks",)}
         parts = [row.part for row in found]
-        assert 60 < parts.count("train") < 95 and {"tune", "test"} <= set(parts)
+        assert 60 < parts.count("train") < 95
+        assert {"tune", "test"} <= set(parts)
         assert parts == [row.part for row in layouts.to_train(tmp_path).rows]
         assert found[0].photo() == PHOTO
 
@@ -166,7 +167,8 @@ class TestLabelsThatAPersonGave:
     def test_a_photo_without_a_label_is_left_out(self, tmp_path: Path) -> None:
         self.catalog(tmp_path)
         found = layouts.to_train(tmp_path, labels=write_list(tmp_path, "photo,accepts\n0,\n"))
-        assert "0" not in {row.key for row in found.rows} and len(found.rows) == 39
+        assert "0" not in {row.key for row in found.rows}
+        assert len(found.rows) == 39
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -29,6 +30,16 @@ def largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def noting(notes: list[object], function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the function, so that each call adds its argument to the notes."""
+
+    def noted(argument: Any) -> Any:
+        notes.append(argument)
+        return function(argument)
+
+    return noted
 
 
 class TestDisk:
@@ -52,7 +63,7 @@ class TestDisk:
 
     def test_a_folder_that_cannot_be_made_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="file"):
             MediaStore(tmp_path / "file" / "media").write(SHA, encoded(striped()))
 
     def test_others_may_read_what_the_umask_allows(self, media: MediaStore) -> None:
@@ -82,11 +93,12 @@ class TestDisk:
         with pytest.raises(ValueError, match="sha256"):
             media.remove([*stored, "ab"])
         assert list(media) == stored
-        synced, read = [], []
+        synced: list[object] = []
+        read: list[object] = []
         fsync, scandir, listdir = os.fsync, os.scandir, os.listdir
-        monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
-        monkeypatch.setattr(os, "scandir", lambda path: (read.append(path), scandir(path))[1])
-        monkeypatch.setattr(os, "listdir", lambda path: (read.append(path), listdir(path))[1])
+        monkeypatch.setattr(os, "fsync", noting(synced, fsync))
+        monkeypatch.setattr(os, "scandir", noting(read, scandir))
+        monkeypatch.setattr(os, "listdir", noting(read, listdir))
         assert media.remove([*stored[1:], stored[-1]]) == 78
         monkeypatch.undo()
         assert (len(synced), len(read)) == (2, 2)

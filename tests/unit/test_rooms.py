@@ -35,5 +35,6 @@ def _imports(room: str) -> Iterator[str]:
                 yield from (alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 # One spelling for the repository, the tests and the archive.
-                assert node.level == 0 and node.module is not None, f"{path}: imports must be absolute"
+                assert node.level == 0, f"{path}: imports must be absolute"
+                assert node.module is not None, f"{path}: imports must be absolute"
                 yield node.module.split(".")[0]

@@ -1,5 +1,6 @@
 """When runs are due, and that they come once each."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import TZPATH, ZoneInfo
@@ -113,9 +114,8 @@ class TestLines:
         ],
     )
     def test_a_wrong_line_is_refused_by_the_field(self, line: str, named: str) -> None:
-        with pytest.raises(ValueError) as refusal:
+        with pytest.raises(ValueError, match=re.escape(named)):
             Schedule.parse(line, "UTC")
-        assert named in str(refusal.value)
 
     def test_a_day_that_only_leap_years_have_is_waited_for(self) -> None:
         assert Schedule.parse("0 2 29 2 *", "UTC").next_after(MONDAY) == datetime(2028, 2, 29, 2, tzinfo=UTC)
@@ -154,14 +154,16 @@ def fields(draw: st.DrawFn, low: int, high: int, names: str = "") -> tuple[str, 
     """Draw a field's text, and what it means: made by counting on, step by step, from the first value to the last."""
     largest = 7 if low == 0 and high == 6 else high  # Sunday is 0 and 7
     words = names.split()
-    texts, meant = [], set()
+    texts: list[str] = []
+    meant: set[int] = set()
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.sampled_from(["star", "value", "range", "range", "from"]))
         first, last = sorted(draw(st.lists(st.integers(low, high), min_size=2, max_size=2, unique=True)))
         step = draw(st.integers(1, high - low + 5))
 
         def written(value: int) -> str:
-            return words[value - low] if words and draw(st.booleans()) else str(value)
+            in_words: bool = draw(st.booleans()) if words else False
+            return words[value - low] if in_words else str(value)
 
         if kind == "star":
             first, last, text = low, high, "*"
@@ -311,7 +313,8 @@ class TestMissed:
         with database.reading() as connection:
             written = runs.last_started(connection, "/inbox", "", (130,))
         database.close()
-        assert written is not None and written.endswith("Z")
+        assert written is not None
+        assert written.endswith("Z")
         schedule, last = Schedule.parse("0 2 * * *", "UTC"), datetime.fromisoformat(written)
         assert not schedule.missed(last, last + timedelta(milliseconds=1))
         assert schedule.missed(last, last + timedelta(days=1))

@@ -45,5 +45,6 @@ def test_without_a_file_stdout_has_the_log_and_the_reason(tmp_path: Path, capsys
     logs.set_up(tmp_path / "file" / "app.log")
     logs.relay([b"Model server started.\n"])
     warning, line = map(json.loads, capsys.readouterr().out.splitlines())
-    assert warning["level"] == "WARNING" and "LOG_DIR" in warning["message"]
+    assert warning["level"] == "WARNING"
+    assert "LOG_DIR" in warning["message"]
     assert line["message"] == "Model server started."

@@ -17,6 +17,7 @@ from tests.support.drawn_photos import encoded, striped
 from training.calibration import calibrate
 from training.data import dataset, samples
 from training.data.augment import augment, laid_down, mixed
+from training.data.samples import Part
 from training.evaluate.metrics import (
     calibration_error_by_chance,
     expected_calibration_error,
@@ -69,7 +70,8 @@ class TestRows:
         read = [row for row in samples.read(tmp_path) if row.domain == "wild"]
         assert len([row for row in read if row.accepts]) == 100
         senders = {part: {r.key.split("-")[0] for r in read if r.part == part} for part in ("train", "test")}
-        assert senders["train"] and senders["test"]
+        assert senders["train"]
+        assert senders["test"]
         assert not senders["train"] & senders["test"]
 
     def test_unknown_category_is_named(self, tmp_path: Path) -> None:
@@ -100,28 +102,32 @@ class TestDataset:
     def test_near_duplicates_of_judged_rows_are_left_out(self) -> None:
         picture, other = striped((60, 80)), striped((60, 80)).transpose(Image.Transpose.ROTATE_180)
         twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
-        made = [("judged", picture, "test"), ("twin", twin, "train"), ("other", other, "train")]
-        read = [samples.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]  # type: ignore[arg-type]
+        parts: tuple[Part, Part] = ("test", "train")
+        made = [("judged", picture, parts[0]), ("twin", twin, parts[1]), ("other", other, parts[1])]
+        read = [samples.Row("catalog", k, "Socks", ("Socks",), p, encoded(i, quality=95)) for k, i, p in made]
         assert [row.key for row in dataset.without_near_duplicates(read)] == ["judged", "other"]
 
     def test_near_duplicates_of_tuning_rows_tune(self) -> None:
         picture = striped((60, 80))
         twin = picture.point([min(255, v + 3) for v in range(256)] * 3)
+        made: list[tuple[str, Image.Image, Part]] = [("tuning", picture, "tune"), ("twin", twin, "train")]
         read = [
-            samples.Row("catalog", key, "Socks", ("Socks",), part, encoded(image, quality=95))  # type: ignore[arg-type]
-            for key, image, part in (("tuning", picture, "tune"), ("twin", twin, "train"))
+            samples.Row("catalog", key, "Socks", ("Socks",), part, encoded(image, quality=95))
+            for key, image, part in made
         ]
         assert [row.part for row in dataset.without_near_duplicates(read)] == ["tune", "tune"]
 
     def test_twins_of_test_rows_train_where_nothing_is_measured_by_these(self) -> None:
         random = np.random.default_rng(1)
         photos = [Image.fromarray(random.integers(0, 256, (80, 60, 3), np.uint8)) for _ in range(2)]
+        judging_parts: tuple[Part, Part] = ("test", "tune")
+        training: Part = "train"
         read = [
-            samples.Row("catalog", f"{part} {number}", "Socks", ("Socks",), part, encoded(photo))  # type: ignore[arg-type]
-            for number, (judging, photo) in enumerate(zip(("test", "tune"), photos, strict=True))
-            for part in (judging, "train")
+            samples.Row("catalog", f"{part} {number}", "Socks", ("Socks",), part, encoded(photo))
+            for number, (judging, photo) in enumerate(zip(judging_parts, photos, strict=True))
+            for part in (judging, training)
         ]
-        assert [row.part for row in dataset.without_near_duplicates(read, ("tune",))] == [
+        assert [row.part for row in dataset.without_near_duplicates(read, judging_parts[1:])] == [
             "test",
             "train",
             "tune",
@@ -161,7 +167,8 @@ class TestAugment:
     def test_mixed_photos_show_their_neighbours(self) -> None:
         x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
         both, own = mixed(x, 0.5, torch.Generator().manual_seed(3))
-        assert torch.equal(own[4:], torch.ones(4)) and bool((own[:4] < 1).all())
+        assert torch.equal(own[4:], torch.ones(4))
+        assert bool((own[:4] < 1).all())
         expected = own * torch.arange(8.0) + (1 - own) * torch.arange(8.0).roll(1)
         torch.testing.assert_close(both[:, 0, 0, 0], expected)
         assert torch.equal(mixed(x, 0.0, torch.Generator().manual_seed(3))[0], x)
@@ -193,7 +200,7 @@ class TestLoss:
 class TestMetrics:
     def test_wilson_interval(self) -> None:
         low, high = wilson_interval(90, 100)
-        assert (low, high) == (pytest.approx(0.8256, abs=1e-4), pytest.approx(0.9448, abs=1e-4))
+        assert (low, high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
         assert wilson_interval(0, 0) == (0.0, 1.0)
 
     def test_calibration_error_of_an_overconfident_model(self) -> None:

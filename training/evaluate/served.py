@@ -75,7 +75,8 @@ def serve(archive: Path) -> Iterator[Served]:
 
 def _exchange(process: subprocess.Popen[bytes], log: IO[bytes], message: bytes) -> Any:
     """Send a message and read one line of JSON."""
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     with suppress(BrokenPipeError):  # the log says more
         process.stdin.write(message)
         process.stdin.flush()
@@ -88,7 +89,8 @@ def _exchange(process: subprocess.Popen[bytes], log: IO[bytes], message: bytes) 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.kill()
     process.wait()
     with suppress(BrokenPipeError):  # what a process that ended by itself did not take

@@ -50,7 +50,7 @@ def install_handlers(app: FastAPI) -> None:
         return _answer(request, 503, {"error": {"code": "results_away", "message": message}}, {"Retry-After": "5"})
 
     @app.exception_handler(Exception)
-    def on_bug(request: Request, error: Exception) -> Response:
+    def on_bug(request: Request, _: Exception) -> Response:
         message = "A fault of ours; the log has it. Nothing was stored."
         return _answer(request, 500, {"error": {"code": "internal_error", "message": message}}, SECURITY_HEADERS)
 

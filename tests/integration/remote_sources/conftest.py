@@ -43,10 +43,10 @@ def sshd() -> Iterator[SSHServer]:
 
 
 @pytest.fixture
-def bucket(s3: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     name = f"returns-{abs(hash(request.node.nodeid))}"
     s3.create_bucket(Bucket=name)
-    yield name
+    return name
 
 
 @pytest.fixture(params=["s3", "sftp"])

@@ -49,7 +49,8 @@ class TestUnreachable:
             rig.environment["INBOX"] = f"sftp://u:s%40cret@127.0.0.1:{port}/x"
         code, output = rig.run()
         assert code == ExitCode.USAGE
-        assert "cannot be listed" in output and "cret" not in output
+        assert "cannot be listed" in output
+        assert "cret" not in output
         assert rig.rows("SELECT count(*) FROM runs") == [(0,)]
 
     def test_no_such_place(self, rig: BatchRig, place: Place) -> None:
