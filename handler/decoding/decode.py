@@ -13,6 +13,7 @@ import pillow_heif
 from PIL import Image
 
 from handler.decoding.flatten import flatten
+from handler.decoding.heif import read_heif
 from handler.decoding.jpeg import read_jpeg
 from handler.decoding.jpeg_pixels import decode_jpeg
 from handler.decoding.orientation import orientation_of, upright
@@ -111,10 +112,18 @@ def decode_photo(
     if photo.startswith(b"\xff\xd8"):
         return _decode_jpeg(photo, limits, least_side, deadline, longest_side)
     check_structure(photo)
+    heif = read_heif(photo) if photo[4:8] == b"ftyp" else None
     image = _open(photo)
     _check_size(image.format or "", image.size, limits)
-    _check_range(image)
-    with _turn(deadline) if image.width * image.height > _LARGE else nullcontext():
+    pixels = image.width * image.height
+    if heif is not None:
+        _check_pixels("HEIF", heif.decoded_pixels, limits)
+        pixels = heif.decoded_pixels
+        _check_range(image)
+        # pillow-heif changes the orientation that it finds in the notes.
+        notes = {} if heif.turned else {"exif": heif.exif, "xmp": heif.xmp}
+        image.info = {**image.info, "exif": notes.get("exif"), "xmp": notes.get("xmp")}
+    with _turn(deadline) if pixels > _LARGE else nullcontext():
         _load(image)
         return _finished(image, _least_side(least_side, longest_side, image.size))
 
@@ -165,16 +174,20 @@ def _busy() -> PhotoError:
 
 def _check_size(file_format: str, size: tuple[int, int], limits: Limits) -> None:
     width, height = size
-    most = limits.max_pixels // _WEIGHTS.get(file_format, 1)
-    if width * height > most:
-        raise PhotoError(
-            ErrorCode.TOO_MANY_PIXELS,
-            f"The photo has {width} x {height} pixels, the limit of {file_format} is {most}. Send a smaller photo.",
-        )
+    _check_pixels(file_format, width * height, limits)
     if min(width, height) < limits.min_side:
         raise PhotoError(
             ErrorCode.BAD_SHAPE,
             f"The photo has {width} x {height} pixels; nothing is recognised below {limits.min_side} a side.",
+        )
+
+
+def _check_pixels(file_format: str, pixels: int, limits: Limits) -> None:
+    most = limits.max_pixels // _WEIGHTS.get(file_format, 1)
+    if pixels > most:
+        raise PhotoError(
+            ErrorCode.TOO_MANY_PIXELS,
+            f"The photo has {pixels} pixels to decode, the limit of {file_format} is {most}. Send a smaller photo.",
         )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 _ORIENTATION = 0x0112
 _SHORT = 3
 _MOST_TAGS = 1_024
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 _MOST_XMP_BYTES = 1 << 16
 # Source: EXIF 3.0, table 6: what was done to the scene, by orientation; this undoes it.
 _UNDO = {

@@ -8,7 +8,6 @@ import struct
 from collections.abc import Iterator
 
 from handler.decoding.refusals import odd_structure
-from handler.errors import ErrorCode, PhotoError
 
 _MOST_PIECES = 50_000  # chunks of a PNG, blocks before a GIF's picture, strips or tiles of a TIFF
 _MOST_TAGS = 4_096  # of a TIFF
@@ -18,12 +17,12 @@ _TIFF_UNIT = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8: what a tile's side
 
 
 def check_structure(data: bytes) -> None:
-    """Refuse a file, other than a JPEG, whose structure costs out of proportion to its picture.
+    """Refuse a PNG, GIF or TIFF whose structure costs out of proportion to its picture.
 
     Structures that cannot be followed are left to the decoder, which refuses them.
 
     Raises:
-        PhotoError: 400 ``not_an_image``, 413 ``too_many_pixels``, 415 ``unsupported_format``.
+        PhotoError: 400 ``not_an_image``.
     """
     head = data[:12]
     try:
@@ -33,8 +32,6 @@ def check_structure(data: bytes) -> None:
             _bound(_gif_blocks(data), _MOST_PIECES, "GIF has more than {} blocks before its picture")
         elif head[:2] in (b"II", b"MM"):
             _check_tiff(data)
-        elif head[4:8] == b"ftyp":
-            _check_heif(data)
     except (struct.error, IndexError, OverflowError):  # OverflowError: an offset beyond all files
         pass
 
@@ -91,16 +88,3 @@ def _check_tiff(data: bytes) -> None:
     if tile[322] * tile[323] > _MOST_TILE_PIXELS:
         sides = f"{tile[322]} x {tile[323]}"
         raise odd_structure(f"TIFF has tiles of {sides} pixels, the limit is {_MOST_TILE_PIXELS} together")
-
-
-def _check_heif(data: bytes) -> None:
-    """Refuse overlays: each of their layers is decoded at full size. Source: ISO/IEC 23008-12, 6.6.2.2."""
-    header = data[: 1 << 20]
-    begin = header.find(b"iinf")
-    if begin >= 4:
-        (length,) = struct.unpack_from(">I", header, begin - 4)
-        if b"iovl" in header[begin : begin + length]:
-            raise PhotoError(
-                ErrorCode.UNSUPPORTED_FORMAT,
-                "The HEIC is composed of several pictures laid over each other. Save a JPEG.",
-            )
