@@ -6,6 +6,9 @@ ARCHIVE := $(or $(MODEL_STORE),model_store)/refund_classifier.mar
 # The folders themselves too: their time changes when a file in them is removed.
 ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/activation_ranges.json handler/*.py handler/*/*.py handler/*.yaml export/*.py) $(wildcard handler/*/.) handler/. export/.
 
+# COVERAGE=1 make test: afterwards, `python -m tools.coverage_by_room` says how much of each room the tests cover.
+COVER := $(if $(COVERAGE),--cov --cov-append --cov-report=)
+
 .DEFAULT_GOAL := help
 .PHONY: help run serve stop batch web token export test test-all unit dev check fix docs lock bench
 .PHONY: teacher train refit evaluate samples
@@ -38,10 +41,10 @@ token: ## print the inference token of the running service (use: make -s token)
 ##@ To work on it
 
 unit: .venv/.dev ## the tests of tests/unit, in parallel: under a minute, no server
-	$(BIN)/python -m pytest --numprocesses=auto tests/unit
+	$(BIN)/python -m pytest --numprocesses=auto $(COVER) tests/unit
 
 test: unit $(ARCHIVE) ## all tests that need no container: unit, integration, handler, archive, serving, docs, browser
-	$(BIN)/python -m pytest --durations=20 --ignore=tests/unit --ignore=tests/container --ignore=tests/cluster --ignore=tests/load
+	$(BIN)/python -m pytest --durations=20 $(COVER) --ignore=tests/unit --ignore=tests/container --ignore=tests/cluster --ignore=tests/load
 
 test-all: test ## the tests of `make test`, then container, cluster and load
 	$(BIN)/python -m pytest --durations=10 $(wildcard tests/container tests/cluster)
