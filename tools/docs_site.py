@@ -13,6 +13,9 @@ from mkdocs.structure.pages import Page
 
 # Path in the repository -> path on the site.
 INCLUDED = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
     "model/README.md": "model-card.md",
     "benchmarks/README.md": "benchmarks.md",
     "benchmarks/results/bench.json": "benchmarks/bench.json",
