@@ -6,13 +6,14 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from handler.decoding.profile import is_ordinary
 from handler.errors import ErrorCode, PhotoError
 
 _MARGIN = 4  # times the least side are left: the resize that follows then differs by less than a grey level
 _MOST_SIDE = 8_192  # pixels left of the longer side of a strip a hundred times as long as wide
 _STRIP_PIXELS = 4_000_000
 _PLAIN_MODES = ("L", "RGB", "CMYK")
-_REMEMBERED_PROFILE_BYTES = 1_000_000  # a printer's is larger, seldom; a hostile one has 50 MB
+_REMEMBERED_PROFILE_BYTES = 1_000_000  # a printer's may be larger
 
 
 def flatten(image: Image.Image, least_side: int | None) -> Image.Image:
@@ -93,7 +94,7 @@ def _from_16_bits(strip: Image.Image, whole: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to RGB, through the embedded colour profile where there is one that fits the picture."""
-    if profile:
+    if profile and is_ordinary(profile, image.mode):
         build = _remembered_transform if len(profile) <= _REMEMBERED_PROFILE_BYTES else _transform
         transform = build(bytes(profile), image.mode)
         if transform is not None:
@@ -104,7 +105,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Build the way from a profile's colours to sRGB; None for sRGB itself and for a profile that cannot be used.
 
-    A damaged profile, or one for another kind of pixels, is passed over, as browsers do.
+    A damaged profile is passed over, as browsers do.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
