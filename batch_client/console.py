@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from batch_client.errors import UsageError
 from batch_client.exit_codes import ExitCode
 from batch_client.settings import BatchSettings
+from batch_client.sources.names import visible
 from results.database import Database, ResultsError
 from results.lock import Locked
 
@@ -50,5 +51,5 @@ def _faults() -> Iterator[None]:
 
 def fail(code: ExitCode, message: str) -> NoReturn:
     """End the program with one line and a code."""
-    typer.echo(f"batch-client: {message}", err=True)
+    typer.echo(f"batch-client: {visible(message)}", err=True)
     raise SystemExit(code)

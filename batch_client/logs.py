@@ -6,6 +6,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
+from batch_client.sources.names import UNSAFE, visible
+
 _BYTES = 10_000_000
 _OLD_FILES = 5
 log = logging.getLogger("batch_client")
@@ -19,8 +21,9 @@ class _JsonLines(logging.Formatter):
         entry = {"time": _time(self, record), "level": record.levelname, "message": record.getMessage()}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        # A field may have a name of ours, a run's message for one: what the line says itself stands.
-        return json.dumps({**entry, **getattr(record, "fields", {}), **entry}, ensure_ascii=False)
+        # A field may have a name of ours, such as a run's message: what the line says itself stands.
+        line = json.dumps({**entry, **getattr(record, "fields", {}), **entry}, ensure_ascii=False)
+        return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)  # json.dumps escapes some of them only
 
 
 class _TextLines(logging.Formatter):
@@ -28,8 +31,10 @@ class _TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
-        line = f"{_time(self, record)} {record.levelname:7} {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{_time(self, record)} {record.levelname:7} {visible(record.getMessage())}"
+        if not record.exc_info:
+            return line
+        return "\n".join([line, *map(visible, self.formatException(record.exc_info).splitlines())])
 
 
 def _time(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -1,7 +1,6 @@
 """The commands of ``batch-client`` that read, check and remove results."""
 
 import json
-import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,8 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports.html import write_html
 from batch_client.reports.summary import print_run, print_runs, report_of_run
-from batch_client.reports.tables import export_csv, export_parquet, written_whole
+from batch_client.reports.tables import export_csv, export_parquet, standard_output, written_whole
+from batch_client.sources.names import visible
 from results import purge as purging
 from results import runs
 from results import verify as verifying
@@ -63,8 +63,7 @@ def export(
         fail(ExitCode.USAGE, f"{file_format} needs a file: name it with --output")
     with open_results(settings) as database, database.reading() as connection:
         if output is None:
-            sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
-            export_csv(connection, run, sys.stdout)
+            export_csv(connection, run, standard_output())
         elif file_format == "parquet":
             export_parquet(connection, run, output)
         elif file_format == "html":
@@ -84,7 +83,7 @@ def verify(as_json: Json = False) -> None:
         typer.echo(json.dumps([asdict(problem) for problem in problems]))
     else:
         for problem in problems:
-            typer.echo(f"{problem.kind}: {problem.message}")
+            typer.echo(f"{problem.kind}: {visible(problem.message)}")
         typer.echo(f"{len(problems)} problems" if problems else "nothing is wrong")
     raise SystemExit(ExitCode.RESULTS if problems else ExitCode.OK)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from results.database import Database
 from results.search import Criteria, all_photos
-from results.spreadsheet import without_formula
+from results.spreadsheet import escape_formula
 from web.pictures import Pictures
 
 UNKNOWN = "unknown"  # what training calls an item outside the categories
@@ -71,7 +71,7 @@ def export_training(database: Database, media_dir: Path, folder: Path) -> Export
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
-        writer.writerows({name: without_formula(value) for name, value in label.items()} for label in ordered)
+        writer.writerows({name: escape_formula(value) for name, value in label.items()} for label in ordered)
     return Exported(len(labels), without_picture)
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as without_markup
 from rich.table import Table
 
 from batch_client.pipeline.run import Outcome
 from batch_client.reports.tables import existing_run
+from batch_client.sources.names import visible
 from results import reporting
 from results.database import Database
 
@@ -123,3 +124,8 @@ def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:
         photos_of_class = entry["accept"] + entry["review"]
         table.add_row(entry["predicted_class"], str(entry["accept"]), str(entry["review"]), str(photos_of_class))
     return table
+
+
+def escape(text: str) -> str:
+    """Return a text that comes from outside as it may be printed: no markup, no control characters."""
+    return without_markup(visible(text))

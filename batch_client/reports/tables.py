@@ -1,19 +1,23 @@
 """One run as a table for other programs: CSV for spreadsheets, Parquet for analysis."""
 
 import csv
+import io
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from sqlalchemy import Connection, Float, Integer, Row
 
 from batch_client.errors import UsageError
+from batch_client.sources.names import visible
 from results import runs
 from results.reporting import EXPORT_COLUMNS, answers_query, failures_query, in_groups
-from results.spreadsheet import BYTE_ORDER_MARK, without_formula
+from results.spreadsheet import BYTE_ORDER_MARK, escape_formula
 
 _ROWS_AT_ONCE = 1_000
+_ROW_END = "\r\n"  # of the csv module
 _ROWS_PER_GROUP = 20_000  # of a Parquet file: some megabytes, whatever the size of the run
 
 
@@ -42,7 +46,7 @@ def export_csv(connection: Connection, run: int, file: TextIO) -> None:
     writer = csv.writer(file)
     writer.writerow(EXPORT_COLUMNS)
     for group in _groups(connection, run, _ROWS_AT_ONCE):
-        writer.writerows([without_formula(value) for value in row] for row in group)
+        writer.writerows([escape_formula(value) for value in row] for row in group)
 
 
 def export_parquet(connection: Connection, run: int, path: Path) -> None:
@@ -71,6 +75,22 @@ def export_parquet(connection: Connection, run: int, path: Path) -> None:
         for group in _groups(connection, run, _ROWS_PER_GROUP):
             columns = zip(EXPORT_COLUMNS, zip(*group, strict=True), strict=True)
             writer.write_table(pyarrow.table(dict(columns), schema=schema))
+
+
+def standard_output() -> TextIO:
+    """Return where a CSV goes without a file: as it is into a pipe, without control characters onto a terminal."""
+    if sys.stdout.isatty():
+        return cast(TextIO, _Terminal())
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
+    return sys.stdout
+
+
+class _Terminal(io.StringIO):
+    """Prints the rows of a CSV on the terminal."""
+
+    def write(self, text: str) -> int:
+        """Print a row; a name in it may hold what a terminal obeys."""
+        return sys.stdout.write(f"{visible(text.removesuffix(_ROW_END))}\n")
 
 
 def existing_run(connection: Connection, run: int) -> dict[str, Any]:

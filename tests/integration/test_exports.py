@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import tracemalloc
 from collections.abc import Iterator
@@ -104,6 +105,24 @@ class TestCsv:
         assert rows[-1]["error_message"] == "'=3"
         assert {row["source"] for row in rows} == {SOURCE}
 
+    @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize(
+        "name", ["a;=1+1.jpg", "a; @x", "a\n=1", "a|-1", "\n=1", "\uff1d1+1", " +1", 'a";=1', "a\t=2"]
+    )
+    def test_nor_where_a_spreadsheet_separates_otherwise(self, small: Database, name: str, separator: str) -> None:
+        """A spreadsheet that separates at another character than the comma respects no quotation mark within a cell."""
+        run = store(small, answer(name, "aa"))
+        text = io.StringIO()
+        with small.reading() as connection:
+            export_csv(connection, run, text)
+        first, _, rest = text.getvalue().partition("\r\n")
+        assert first
+        for line in re.split(r"[\r\n]", rest) if separator != "," else [rest]:
+            cells = next(csv.reader([line])) if separator == "," else line.split(separator)
+            for cell in cells:
+                assert cell.strip()[:1] not in ("=", "@", "\uff1d"), cell
+                assert not re.match(r"\s*[+-]", cell) or re.fullmatch(r"-?[\d.]+", cell), cell
+
     def test_begins_with_a_byte_order_mark(self, small: Database, tmp_path: Path) -> None:
         run = store(small, answer("straße.jpg", "aa"))
         path = tmp_path / "run.csv"
@@ -191,7 +210,7 @@ class TestParquet:
     ) -> None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         run = store(small)
-        with small.reading() as connection, pytest.raises(UsageError, match=r"'pyarrow'.*pip install"):
+        with small.reading() as connection, pytest.raises(UsageError, match=r"'pyarrow'.*tools\.install parquet"):
             export_parquet(connection, run, tmp_path / "run.parquet")
 
 

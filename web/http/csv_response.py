@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from results.spreadsheet import BYTE_ORDER_MARK, without_formula
+from results.spreadsheet import BYTE_ORDER_MARK, escape_formula
 
 
 def csv_response(filename: str, columns: Sequence[str], pages: Iterable[Sequence[Sequence[Any]]]) -> Response:
@@ -31,7 +31,7 @@ def _lines(columns: Sequence[str], pages: Iterable[Sequence[Sequence[Any]]]) -> 
     buffer.write(BYTE_ORDER_MARK)
     writer.writerow(columns)
     for page in pages:
-        writer.writerows([[without_formula(value) for value in row] for row in page])
+        writer.writerows([[escape_formula(value) for value in row] for row in page])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
