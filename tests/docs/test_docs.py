@@ -118,6 +118,12 @@ def test_model_card_and_readme_quote_the_measured_figures() -> None:
     assert card.startswith(f"# Model card: refund-classifier {version}\n")
 
 
+def test_the_guide_to_the_desk_lists_the_categories() -> None:
+    classes = json.loads((ROOT / "model" / "contract.json").read_text(encoding="utf-8"))["classes"]
+    text = " ".join(section(page("desk"), "The 27 categories").split())
+    assert text.startswith(", ".join(sorted(classes)) + ".")
+
+
 def test_make_help_lists_every_public_target() -> None:
     helped = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("run", "serve", "stop", "batch", "web", "export", "token", "test", "check", "fix", "train", "bench"):
