@@ -11,7 +11,7 @@ COVER := $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve stop batch web token export test test-all unit dev check fix docs lock bench
-.PHONY: teacher train refit evaluate samples
+.PHONY: teacher train refit reproduce evaluate samples
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,17 +76,21 @@ samples: .venv/.dev ## draw samples/ again
 
 ##@ To train and measure
 
-teacher: .venv/.training ## train the teacher for `make train ARGS="--teacher runs/teacher/teacher.pt"` on DATA=FOLDER
-	@test -n "$(DATA)" || { echo "usage: make teacher DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 8']"; exit 2; }
-	$(BIN)/python -m training teacher --data "$(DATA)" --run "$(or $(RUN),runs/teacher)" $(ARGS)
+teacher: .venv/.training ## train a teacher on DATA=FOLDER, which `make train` may learn from
+	@test -n "$(DATA)" || { echo "usage: make teacher DATA=FOLDER [RUN=FOLDER] [RECIPE=FILE] [ARGS='--set epochs=8']"; exit 2; }
+	$(BIN)/python -m training train "$(or $(RECIPE),teacher)" --data "$(DATA)" --run "$(or $(RUN),runs/teacher)" $(ARGS)
 
 train: .venv/.training ## train on the labelled photos of DATA=FOLDER into model/
-	@test -n "$(DATA)" || { echo "usage: make train DATA=FOLDER [RUN=FOLDER] [ARGS='--epochs 20']"; exit 2; }
-	$(BIN)/python -m training train --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
+	@test -n "$(DATA)" || { echo "usage: make train DATA=FOLDER [RUN=FOLDER] [RECIPE=FILE] [ARGS='--set epochs=20']"; exit 2; }
+	$(BIN)/python -m training train "$(or $(RECIPE),student)" --data "$(DATA)" --run "$(or $(RUN),runs/latest)" $(ARGS)
 
-refit: .venv/.training ## let the measured model of MEASURED=FOLDER go on with the rows held out of DATA=FOLDER, into model/
-	@test -n "$(DATA)" -a -n "$(MEASURED)" || { echo "usage: make refit DATA=FOLDER MEASURED=FOLDER [RUN=FOLDER] [ARGS='--epochs 4']"; exit 2; }
-	$(BIN)/python -m training refit --data "$(DATA)" --measured "$(MEASURED)" --run "$(or $(RUN),runs/refit)" $(ARGS)
+refit: .venv/.training ## release build: train the model of MEASURED=FOLDER on the held-out rows of DATA=FOLDER too, into model/
+	@test -n "$(DATA)" -a -n "$(MEASURED)" || { echo "usage: make refit DATA=FOLDER MEASURED=FOLDER [RUN=FOLDER] [RECIPE=FILE] [ARGS='--set epochs=4']"; exit 2; }
+	$(BIN)/python -m training train "$(or $(RECIPE),refit)" --data "$(DATA)" --run "$(or $(RUN),runs/refit)" --set "measured=$(MEASURED)" $(ARGS)
+
+reproduce: .venv/.training ## run the recipes that made the shipped model on DATA=FOLDER, into RUNS (runs/reproduced)
+	@test -n "$(DATA)" || { echo "usage: make reproduce DATA=FOLDER [RUNS=FOLDER] [ARGS='--set fuse=false']"; exit 2; }
+	$(BIN)/python -m training reproduce --data "$(DATA)" --runs "$(or $(RUNS),runs/reproduced)" $(ARGS)
 
 bench: .venv/.benchmarks $(ARCHIVE) ## measure beside the plain FastAPI service (DATA=FOLDER: with its photos)
 	$(BIN)/python -m benchmarks --archive "$(ARCHIVE)" $(if $(DATA),--data "$(DATA)") $(ARGS)

@@ -1,7 +1,7 @@
 """ResNet-18, with the parameter names of torchvision's, and without needing torchvision.
 
 The one definition for training, for export and for serving with torch: the serving side must run where
-torchvision is not installed. ``tests/unit/test_training.py`` holds it against torchvision's own.
+torchvision is not installed. ``tests/unit/training/test_network.py`` holds it against torchvision's own.
 
 Source: He et al., Deep Residual Learning for Image Recognition, 2015, table 1, 18-layer column.
 """

@@ -43,7 +43,7 @@ def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
     temperature = _best_temperature(known, accepts)
     outlier = outlier_probability(known, temperature)
     unknown_threshold = float(outlier.quantile(1 - _MOST_KNOWN_TAKEN_FOR_UNKNOWN))
-    studio = torch.tensor([row.domain == "catalog" for row in tuning.rows])[inside]
+    studio = torch.tensor([sample.domain == "studio" for sample in tuning.samples])[inside]
     chosen = studio & (outlier < unknown_threshold)
     accept_threshold = _accept_threshold(
         class_probabilities(known[chosen], temperature).max(dim=1).values,

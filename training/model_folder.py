@@ -1,4 +1,4 @@
-"""Write ``model/``: what export packs and what the model card quotes."""
+"""Write a model folder: the files that export packs, and the figures that the model card quotes."""
 
 import json
 import shutil
@@ -10,8 +10,8 @@ from handler import activation_ranges
 from handler import checkpoint as checkpoints
 from handler.contract import FILE_NAME, check_version, from_dict, load
 from training.calibration import Decisions
-from training.data.samples import CLASSES
-from training.fit.loop import TrainingSettings
+from training.config import TrainingSettings
+from training.data.categories import CLASSES
 from training.network.normalisation import MEAN, STD
 
 CONTRACT_VERSION = "1"
@@ -20,9 +20,9 @@ _FIGURES = "figures.json"
 
 
 def next_version(*folders: Path) -> str:
-    """Return the version of the next model: one minor above the highest of these folders' and of the shipped one's.
+    """Return the next model version: one minor above the highest in these folders and in ``model/``.
 
-    1.0.0 where none holds a model.
+    Without any model it is 1.0.0.
     """
     versions = [load(folder).model_version for folder in (SHIPPED, *folders) if (folder / FILE_NAME).is_file()]
     if not versions:
@@ -32,15 +32,15 @@ def next_version(*folders: Path) -> str:
 
 
 def refuse_reused_version(model_version: str, *folders: Path) -> None:
-    """Refuse to give new weights the version of others: stored predictions could not be told apart.
+    """Refuse a version that other weights have: stored predictions could not be told apart.
 
     Raises:
-        ValueError: the model of one of these folders, or the shipped one, has this version; or it is none.
+        ValueError: a model in these folders or in ``model/`` has this version; or the text is no version.
     """
     check_version(model_version)
     for folder in (*folders, SHIPPED):
         if (folder / FILE_NAME).is_file() and load(folder).model_version == model_version:
-            raise ValueError(f"{folder} holds model {model_version} already; name another version with --model-version")
+            raise ValueError(f"{folder} holds model {model_version} already; choose another one with --model-version")
 
 
 def write_model(
@@ -80,7 +80,7 @@ def write_model(
     shutil.copyfile(checkpoint, folder / checkpoints.FILE_NAME)
     _write_json(folder / FILE_NAME, contract)
     activation_ranges.save(ranges, model_version, folder)
-    _write_json(folder / _FIGURES, {"training": asdict(settings), **figures})
+    _write_json(folder / _FIGURES, {"training": settings.model_dump(), **figures})
 
 
 def read_figures(folder: Path) -> dict[str, Any]:

@@ -209,7 +209,9 @@ def test_what_people_decided_is_exported_to_train_on(desk: RunningDesk) -> None:
         copy = desk.folder / "out" / row["file"]
         assert copy.read_bytes() == (desk.folder / "media" / row["sha256"][:2] / f"{row['sha256']}.jpg").read_bytes()
     read = layouts.to_train(desk.folder / "out")  # what `make train DATA=FOLDER` calls
-    assert {(row.key, row.kind) for row in read.rows} == {(row["file"], row["label"]) for row in rows}
+    assert {(sample.key, sample.source_label) for sample in read.samples} == {
+        (row["file"], row["label"]) for row in rows
+    }
     again = web(desk.folder, "export-training", str(desk.folder / "out"))
     assert (again.returncode, "not empty" in again.stderr) == (2, True)
 

@@ -17,16 +17,20 @@ from tests.support.catalog import write_catalog
 from tests.support.drawn_photos import encoded
 from training.data import layouts
 
-SMALL = ("--epochs", "1", "--photos-per-epoch", "64", "--batch-size", "16")
+SMALL = ("--set", "epochs=1", "--set", "photos_per_epoch=64", "--set", "batch_size=16", "--set", "input_size=32")
 
 
-def training(command: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "training", command, "--data", str(folder), *SMALL]
-    return subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True)
+def training(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "training", *arguments, "--data", str(folder)]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+
+
+def train_by(recipe: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return training(folder, "train", recipe, *SMALL, *arguments)
 
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return training("train", folder, "--out", str(folder / "model"), "--input-size", "32", *arguments)
+    return train_by("student", folder, "--out", str(folder / "model"), *arguments)
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def test_the_whole_road(data: Path, tmp_path: Path) -> None:
     finished = train(tmp_path, "--run", str(tmp_path / "run"))  # the same weights get no second version
     assert f"has written model {version} into {model}" in finished.stderr
     assert "RUN=" in finished.stderr
-    bumped = train(tmp_path, "--run", str(tmp_path / "further"), "--init", "checkpoint")
+    bumped = train(tmp_path, "--run", str(tmp_path / "further"), "--set", f"start={model}")
     assert bumped.returncode == 0, bumped.stderr
     assert contracts.load(model).model_version == f"{major}.{int(minor) + 2}.0"
 
@@ -85,27 +89,28 @@ def test_bad_data_is_named(tmp_path: Path) -> None:
 
 
 def test_an_epoch_without_a_batch_is_refused(data: Path, tmp_path: Path) -> None:
-    done = train(data, "--run", str(tmp_path / "run"), "--batch-size", "65")
-    assert done.stderr.strip().endswith("--photos-per-epoch must be at least --batch-size (65)")
+    done = train(data, "--run", str(tmp_path / "run"), "--set", "batch_size=65")
+    assert done.stderr.strip().endswith("photos_per_epoch must be at least batch_size (65)")
 
 
 def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
-    done = training("teacher", data, "--run", str(tmp_path / "t"), "--input-size", "32")
+    done = train_by("teacher", data, "--run", str(tmp_path / "t"))
     assert done.returncode == 0, done.stderr
-    missing = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "teacher.pt"))
-    assert "python -m training teacher" in missing.stderr
+    missing = train(tmp_path, "--run", str(tmp_path / "s"), "--set", f'teachers=["{tmp_path / "teacher.pt"}"]')
+    assert "`make teacher` writes it" in missing.stderr
     (tmp_path / "text.pt").write_text("no teacher")
-    stranger = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "text.pt"))
+    stranger = train(tmp_path, "--run", str(tmp_path / "s"), "--set", f'teachers=["{tmp_path / "text.pt"}"]')
     assert stranger.stderr.startswith("training: ")
     assert "text.pt is no teacher" in stranger.stderr
-    student = train(tmp_path, "--run", str(tmp_path / "s"), "--teacher", str(tmp_path / "t" / "teacher.pt"))
+    student = train(tmp_path, "--run", str(tmp_path / "s"), "--set", 'teachers=["{runs}/t/teacher.pt"]')
     assert student.returncode == 0, student.stderr
     assert "learning from" in student.stdout
-    goes_on = ("--start", str(tmp_path / "t" / "teacher.pt"), "--labels", str(tmp_path / "labels.csv"))
-    (tmp_path / "labels.csv").write_text("photo,accepts\nSocks0,Socks;Belts\n")
-    further = training("teacher", data, "--run", str(tmp_path / "t2"), "--input-size", "32", *goes_on)
+    labels = tmp_path / "labels.csv"
+    goes_on = ("--set", f"start={tmp_path / 't' / 'teacher.pt'}", "--set", f"labels={labels}")
+    labels.write_text("photo,accepts\nSocks0,Socks;Belts\n")
+    further = train_by("teacher", data, "--run", str(tmp_path / "t2"), *goes_on)
     assert further.returncode == 0, further.stderr
-    assert "1 photos are labelled by" in further.stdout
+    assert "1 photos have labels from" in further.stdout
     assert (tmp_path / "t" / "teacher.pt").read_bytes() != (tmp_path / "t2" / "teacher.pt").read_bytes()
     (tmp_path / "s" / "finished.txt").unlink()
     other = train(tmp_path, "--run", str(tmp_path / "s"))  # without the teacher it is another training
@@ -116,10 +121,10 @@ def test_teacher_then_student(data: Path, tmp_path: Path) -> None:
 def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: Path) -> None:
     first = train(data, "--run", str(tmp_path / "run"))
     assert first.returncode == 0, first.stderr
-    out = ("--out", str(tmp_path / "shipped"), "--measured", str(data / "model"))
+    out = ("--out", str(tmp_path / "shipped"), "--set", f"measured={data / 'model'}")
     start = tmp_path / "sister"
     shutil.copytree(data / "model", start)
-    done = training("refit", data, "--run", str(tmp_path / "refit"), *out, "--start", str(start))
+    done = train_by("refit", data, "--run", str(tmp_path / "refit"), *out, "--set", f"start={start}")
     assert done.returncode == 0, done.stderr
     assert f"starting from {start}" in done.stdout
     measured = json.loads((data / "model" / "figures.json").read_text())
@@ -133,19 +138,21 @@ def test_a_measured_model_goes_on_with_what_was_held_out(data: Path, tmp_path: P
 
 
 def test_what_labels_say_of_photos_that_judge_is_a_figure_of_its_own(data: Path, tmp_path: Path) -> None:
-    rows = layouts.to_train(data).rows
-    judged = [row for row in rows if row.part == "test" and row.kind == "Socks"]
+    samples = layouts.to_train(data).samples
+    judged = [sample for sample in samples if sample.part == "test" and sample.source_label == "Socks"]
     labels = tmp_path / "labels.csv"
-    labels.write_text("photo,accepts\n" + "".join(f"{row.key},Belts;Socks\n" for row in judged))
-    done = train(data, "--run", str(tmp_path / "run"), "--labels", str(labels))
+    labels.write_text("photo,accepts\n" + "".join(f"{sample.key},Belts;Socks\n" for sample in judged))
+    done = train(data, "--run", str(tmp_path / "run"), "--set", f"labels={labels}")
     assert done.returncode == 0, done.stderr
     figures = json.loads((data / "model" / "figures.json").read_text())["test"]
     assert figures["by the label file"]["n"] == len(judged) > 5
-    assert figures["catalog"]["n"] == sum(row.part == "test" and row.kind != "unknown" for row in rows)
+    assert figures["catalog"]["n"] == sum(
+        sample.part == "test" and sample.source_label != "unknown" for sample in samples
+    )
 
 
 def test_input_sizes_are_compared(data: Path, tmp_path: Path) -> None:
-    done = training("input-sizes", data, "--run", str(tmp_path / "sizes"))
+    done = training(data, "input-sizes", *SMALL[:6], "--run", str(tmp_path / "sizes"))
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()[-5:]] == [
         "112 px, squash",
@@ -155,3 +162,33 @@ def test_input_sizes_are_compared(data: Path, tmp_path: Path) -> None:
         "224 px, squash",
     ]
     assert done.stdout.splitlines()[-1].count("%") >= 1
+
+
+@pytest.mark.timeout(900)
+def test_the_chain_of_the_shipped_model(data: Path, tmp_path: Path) -> None:
+    """All twelve recipes, each with one small epoch: what each needs is what those before it wrote."""
+    labels = tmp_path / "labels.csv"
+    labels.write_text("photo,accepts\nSocks0,Socks;Belts\n")
+    few = (*SMALL, "--set", "fuse=false", "--set", f"labels={labels}")
+    done = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few)
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.stem for path in (ROOT / "training" / "recipes" / "shipped").glob("*.toml"))
+    assert [folder.name for folder in sorted((tmp_path / "runs").iterdir())] == names
+    last = tmp_path / "runs" / names[-1] / "model"
+    assert done.stdout.strip().endswith(f"the model is in {last}")
+    load_network(last, contracts.load(last))
+    models = [path.parent for path in sorted((tmp_path / "runs").glob("*/model/contract.json"))]
+    versions = [contracts.load(model).model_version for model in models]
+    assert len(set(versions)) == len(versions) == 8
+    shipped = json.loads((last / "figures.json").read_text())
+    assert shipped["test_of"]["model_version"] == versions[-2]
+    resolved = (tmp_path / "runs" / names[-1] / "recipe.toml").read_text()
+    assert f'measured = "{models[-2]}"' in resolved
+    assert "epochs = 1\n" in resolved
+    again = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few)
+    assert (again.returncode, again.stdout.count("finished before")) == (0, 12)
+    other = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few, "--set", "seed=9")
+    assert "finished, by another recipe" in other.stderr
+    stray = training(data, "reproduce", "--runs", str(tmp_path / "runs"), "--set", "epoch=9")
+    assert stray.stderr.startswith("training: no recipe of")
+    assert stray.stderr.rstrip().endswith("has epoch")

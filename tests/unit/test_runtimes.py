@@ -16,7 +16,7 @@ from handler.preprocess import preprocess
 from handler.runtimes import runtime
 from tests.conftest import ROOT
 from tests.unit.test_decode import LIMITS
-from training.activation_ranges import measure
+from training.measured_ranges import measure
 from training.network.normalisation import MEAN, STD
 
 CPU_GRAPHS = ("openvino-int8", "openvino-bf16", "openvino-f32", "torch-f32")

@@ -1,8 +1,7 @@
-"""Random changes that a photo of the same item might show, for a whole batch at once.
+"""Random augmentation of a whole batch of photos.
 
-Everything runs on tensors of the whole batch, so two CPU cores spend a tenth of the step on it, and on the
-generator's device: how many photos a change meets is fixed, only which ones is drawn, so that an accelerator never has
-to wait for an answer.
+Every operation works on the whole batch, on the generator's device. The number of photos that an operation changes is
+fixed and only their choice is random, so a GPU never waits for a value to reach the host.
 """
 
 import math
@@ -13,7 +12,7 @@ from torch import Tensor
 
 
 def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return the batch as the network shall see it: moved, lit, blurred and partly covered at random.
+    """Return the batch with random backgrounds, positions, colours, blur and covered rectangles.
 
     Args:
         photos: uint8 [N, S, S, 3], RGB.
@@ -24,18 +23,18 @@ def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
         float32 [N, 3, size, size], RGB on [0, 1].
     """
     x = photos.permute(0, 3, 1, 2).to(torch.float32) / 255
-    x = laid_down(x, generator)
-    x = _move(x, size, generator)
-    x = _light(x, generator)
+    x = paste_on_background(x, generator)
+    x = _random_affine(x, size, generator)
+    x = _colour_jitter(x, generator)
     x = _blur(x, generator)
     return _erase(x, generator)
 
 
-def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Show some of the photos that have a white edge as phone photos show items: smaller, on a floor or a bed.
+def paste_on_background(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace the white background of some studio photos by a floor or a bed, as in phone photos, and zoom out.
 
-    Ground is what is white all the way to an edge of the picture, along its row or its column: a white shirt keeps
-    its own white wherever its outline is darker. Photos without a white edge stay as they are.
+    A pixel is background if all pixels between it and an edge, along its row or its column, are white. So a white shirt
+    with a darker outline keeps its white. Photos without a white edge stay unchanged.
 
     Args:
         x: float [N, 3, H, W], RGB on [0, 1].
@@ -45,7 +44,7 @@ def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
     n, (height, width) = len(chosen), x.shape[-2:]
     if n == 0:
         return x
-    item = _farther(x[chosen], generator)
+    item = _zoom_out(x[chosen], generator)
     white = _white(item)
     ground = torch.zeros_like(white)
     for axis in (2, 3):
@@ -56,19 +55,19 @@ def laid_down(x: Tensor, generator: torch.Generator) -> Tensor:
     reach = width // 12
     near = F.avg_pool2d(1 - ground, 2 * reach + 1, stride=1, padding=reach)
     shade = near * _uniform(0, 0.7, n, generator).view(n, 1, 1, 1)
-    corners, usable = _corners(x, n, generator)
+    photographed, usable = _real_backgrounds(x, n, generator)
     real = usable & (_uniform(0, 1, n, generator).view(n, 1, 1, 1) < 0.7)
-    picture = torch.where(real, corners, _painted(n, height, width, generator)) * (1 - shade)
+    picture = torch.where(real, photographed, _drawn_backgrounds(n, height, width, generator)) * (1 - shade)
     laid = torch.where(_edge(white) > 0.5, torch.lerp(item, picture.clamp(0, 1), ground), x[chosen])
     return x.index_copy(0, chosen, laid)
 
 
-def mixed(x: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Lay over a share of the batch its neighbour's picture, more or less transparent.
+def mixup(x: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend a share of the batch with the next photo of the batch, with random weights.
 
-    Between two photos a network has no label to learn by heart, but a teacher has an answer there too.
-    Source: Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017; as a way to ask a teacher more: Beyer et al.,
-    Knowledge distillation: A good teacher is patient and consistent, 2021.
+    A network cannot memorise a label for a blend of two photos, but a teacher can still judge it.
+    Source: Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017. With a teacher: Beyer et al., Knowledge
+    distillation: A good teacher is patient and consistent, 2021.
 
     Args:
         x: float [N, C, H, W].
@@ -76,7 +75,7 @@ def mixed(x: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, 
         generator: on the batch's device.
 
     Returns:
-        The batch, and how much of each photo is its own, float [N]; the rest is that of ``x.roll(1, 0)``.
+        The batch, and the weight of each original photo, float [N]; ``x.roll(1, 0)`` has the rest.
     """
     own = _uniform(0, 1, len(x), generator)
     own[round(share * len(x)) :] = 1
@@ -88,7 +87,7 @@ def _uniform(low: float, high: float, count: int, generator: torch.Generator) ->
 
 
 def _some(share: float, count: int, generator: torch.Generator) -> Tensor:
-    """Return the places of a random share of the batch."""
+    """Return the indices of a random share of the batch."""
     return torch.randperm(count, generator=generator, device=generator.device)[: round(share * count)]
 
 
@@ -98,23 +97,26 @@ def _white(x: Tensor) -> Tensor:
 
 
 def _edge(white: Tensor) -> Tensor:
-    """Return how much of each picture's edge is white, 0 to 1, [N, 1, 1, 1]."""
+    """Return the share of each picture's edge that is white, 0 to 1, [N, 1, 1, 1]."""
     sides = [white[..., 0, :], white[..., -1, :], white[..., :, 0], white[..., :, -1]]
     return torch.cat(sides, dim=-1).mean(dim=-1).view(-1, 1, 1, 1)
 
 
-def _farther(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Show photos from up to twice as far away; what lies beyond an edge looks like the edge."""
+def _zoom_out(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Zoom out by a factor of up to 2; the edge pixels continue beyond the edge."""
     n = len(x)
     matrix = torch.eye(2, 3, device=x.device) * _uniform(1, 2, n, generator).view(n, 1, 1)
     grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _corners(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return grounds made of a corner each of the photos with the least white edges: floors, beds and walls.
+def _real_backgrounds(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return backgrounds made from a corner of the photos with the least white edges: floors, beds and walls.
 
-    The corner is continued as its own mirror image. With each, whether its photo has no white edge itself.
+    A corner continues as its own mirror image.
+
+    Returns:
+        The backgrounds, float [count, 3, H, W]; and bool [count, 1, 1, 1], true where the photo has no white edge.
     """
     edge = _edge(_white(x))
     chosen = edge.flatten().argsort()[:count][torch.randperm(count, generator=generator, device=x.device)]
@@ -129,8 +131,8 @@ def _corners(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor,
     return ground, edge[chosen] < 0.5
 
 
-def _painted(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Return grounds of blurred patches of colour with some grain."""
+def _drawn_backgrounds(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Return backgrounds of blurred patches of colour with some grain."""
     contrast = _uniform(0.05, 0.6, count, generator).view(count, 1, 1, 1)
     coarse = _uniform(0, 1, count * 3 * 4 * 4, generator).view(count, 3, 4, 4) * contrast
     level = _uniform(0, 0.6, count * 3, generator).view(count, 3, 1, 1)
@@ -139,8 +141,8 @@ def _painted(count: int, height: int, width: int, generator: torch.Generator) ->
     return F.interpolate(coarse, size=(height, width), mode="bicubic") + level + grain
 
 
-def _move(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Flip, rotate (mostly a little, sometimes by any angle), crop or shrink, and shift: one resampling."""
+def _random_affine(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Flip, rotate (mostly a little, sometimes by any angle), scale and shift in one resampling."""
     n = len(x)
     small = _uniform(-15, 15, n, generator)
     any_angle = _uniform(-180, 180, n, generator)
@@ -162,7 +164,7 @@ def _move(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _light(x: Tensor, generator: torch.Generator) -> Tensor:
+def _colour_jitter(x: Tensor, generator: torch.Generator) -> Tensor:
     """Change brightness, contrast, saturation and white balance."""
     n = len(x)
     brightness = _uniform(0.7, 1.3, n, generator).view(n, 1, 1, 1)
@@ -177,7 +179,7 @@ def _light(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Lower the resolution of a quarter of the batch, as thumbnails and shaky hands do."""
+    """Lower the resolution of a quarter of the batch, to imitate thumbnails and camera shake."""
     factors = (0.35, 0.5, 0.65, 0.8)
     for chosen, factor in zip(_some(0.25, len(x), generator).chunk(len(factors)), factors, strict=False):
         side = round(x.shape[-1] * factor)

@@ -1,4 +1,4 @@
-"""Rows decoded once into arrays that fit in memory."""
+"""Decode samples once into arrays that fit in memory, and find near-duplicates."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -16,102 +16,114 @@ from handler.decoding.decode import decode
 from handler.fingerprint import dhash
 from handler.offline import shipped_limits
 from handler.preprocess import preprocess
-from training.data.samples import CLASSES, UNKNOWN, Part, Row
+from training.data.categories import CLASSES, UNKNOWN
+from training.data.samples import Sample
+from training.data.splits import Part
 
 Fit = Literal["squash", "letterbox"]
 
 _DECODERS = os.cpu_count() or 1
-_MOST_BITS_OF_A_TWIN = 4  # in which two dHashes may differ and still count as one picture
+_MAX_TWIN_DISTANCE = 4  # bits in which the dHashes of near-duplicates may differ
 _LIMITS = shipped_limits()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Photos and targets of some rows, in the same order.
+    """Photos and targets of some samples, in the same order.
 
     Attributes:
-        rows: the rows.
+        samples: the samples.
         photos: uint8 [N, S, S, 3], RGB.
         accepts: bool [N, 28], true where a class (last column: unknown) counts as right.
     """
 
-    rows: list[Row]
+    samples: list[Sample]
     photos: Tensor
     accepts: Tensor
 
 
-def load(rows: Sequence[Row], size: int, fit: Fit = "squash") -> Dataset:
-    """Decode rows to squares of ``size`` pixels, with a progress bar.
+def load(samples: Sequence[Sample], size: int, fit: Fit = "squash") -> Dataset:
+    """Decode samples to squares of ``size`` pixels, with a progress bar.
 
     Args:
-        rows: the rows.
-        size: pixels.
-        fit: how a picture becomes a square. Served is what :func:`handler.preprocess.preprocess` does, ``squash``;
-            ``letterbox`` lays it on a white square, to compare.
+        samples: to decode.
+        size: side of the square, pixels.
+        fit: how a picture becomes a square. The service squashes (:func:`handler.preprocess.preprocess`);
+            ``letterbox`` pads with white, for comparison only.
 
     Raises:
-        ValueError: as :func:`picture`.
+        ValueError: a photo cannot be decoded; see :func:`picture`.
     """
-    photos = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+    photos = np.empty((len(samples), size, size, 3), dtype=np.uint8)
 
     def decode_into(index: int) -> None:
-        image = picture(rows[index])
+        image = picture(samples[index])
         if fit == "letterbox":
             image = ImageOps.pad(image, (max(image.size),) * 2, color=(255, 255, 255))
         photos[index] = preprocess(image, size)
 
     with ThreadPoolExecutor(_DECODERS) as pool:
-        for _ in track(pool.map(decode_into, range(len(rows))), "decoding photos", total=len(rows)):
+        for _ in track(pool.map(decode_into, range(len(samples))), "decoding photos", total=len(samples)):
             pass
-    return Dataset(list(rows), torch.from_numpy(photos), accept_targets(rows))
+    return Dataset(list(samples), torch.from_numpy(photos), accept_targets(samples))
 
 
-def picture(row: Row) -> Image.Image:
-    """Decode a row in full, to mode RGB.
+def picture(sample: Sample) -> Image.Image:
+    """Decode a sample at full resolution, to mode RGB.
 
     Raises:
         ValueError: the photo cannot be read or decoded; the message names its file, or its data set and id.
     """
     try:
-        return decode(row.photo(), _LIMITS)
+        return decode(sample.photo(), _LIMITS)
     except Exception as error:
-        raise ValueError(f"{row.name} cannot be read: {error}") from error
+        raise ValueError(f"{sample.name} cannot be read: {error}") from error
 
 
-def accept_targets(rows: Sequence[Row]) -> Tensor:
+def accept_targets(samples: Sequence[Sample]) -> Tensor:
     """Return bool [N, 28]: which classes count as right, unknown last."""
     index = {name: position for position, name in enumerate((*CLASSES, UNKNOWN))}
-    targets = torch.zeros(len(rows), len(index), dtype=torch.bool)
-    for position, row in enumerate(rows):
-        targets[position, [index[name] for name in row.accepts]] = True
+    targets = torch.zeros(len(samples), len(index), dtype=torch.bool)
+    for position, sample in enumerate(samples):
+        targets[position, [index[name] for name in sample.accepts]] = True
     return targets
 
 
-def without_near_duplicates(rows: Sequence[Row], of: Collection[Part] = ("tune", "test")) -> list[Row]:
-    """Leave out training rows that look like a test row; let those that look like a tuning row tune as well.
+def without_near_duplicates(samples: Sequence[Sample], of: Collection[Part] = ("tune", "test")) -> list[Sample]:
+    """Drop training samples that look like a test sample; move those that look like a tuning sample to tuning.
 
-    About one catalog photo in ten has a near-identical twin, so a split by id alone leaks. Twins of tuning rows
-    must not train either, but thresholds that hold for one wrong photo in a hundred need all the rows they can get.
+    About one catalog photo in ten has a near-identical twin, so a split by id alone leaks. Twins of tuning samples must
+    not train either. They tune instead, because a threshold that allows one wrong photo in a hundred needs many photos.
 
     Args:
-        rows: rows of all parts.
+        samples: of all parts.
         of: parts whose twins must not train.
 
     Raises:
-        ValueError: as :func:`picture`.
+        ValueError: a photo cannot be decoded; see :func:`picture`.
+    """
+    hashes = hashes_of(samples)
+    judged = {part: hashes[[sample.part == part and part in of for sample in samples]] for part in ("tune", "test")}
+    kept = []
+    for sample, own in zip(samples, hashes, strict=True):
+        if sample.part != "train":
+            kept.append(sample)
+        elif not is_near(own, judged["test"]):
+            kept.append(replace(sample, part="tune") if is_near(own, judged["tune"]) else sample)
+    return kept
+
+
+def hashes_of(samples: Sequence[Sample]) -> np.ndarray:
+    """Return the dHash of each sample, uint64 [N], with a progress bar.
+
+    Raises:
+        ValueError: a photo cannot be decoded; see :func:`picture`.
     """
     with ThreadPoolExecutor(_DECODERS) as pool:
-        hashed = pool.map(lambda row: dhash(picture(row)), rows)
-        hashes = np.array(list(track(hashed, "looking for near-duplicates", total=len(rows))), dtype=np.uint64)
-    judged = {part: hashes[[row.part == part and part in of for row in rows]] for part in ("tune", "test")}
+        hashed = pool.map(lambda sample: dhash(picture(sample)), samples)
+        return np.array(list(track(hashed, "looking for near-duplicates", total=len(samples))), dtype=np.uint64)
 
-    def is_near(own: np.uint64, part: str) -> bool:
-        return bool((np.bitwise_count(judged[part] ^ own) <= _MOST_BITS_OF_A_TWIN).any())
 
-    kept = []
-    for row, own in zip(rows, hashes, strict=True):
-        if row.part != "train":
-            kept.append(row)
-        elif not is_near(own, "test"):
-            kept.append(replace(row, part="tune") if is_near(own, "tune") else row)
-    return kept
+def is_near(own: np.uint64, others: np.ndarray) -> bool:
+    """Return True if a dHash is that of a near-duplicate of any of the others, uint64 [N]."""
+    return bool((np.bitwise_count(others ^ own) <= _MAX_TWIN_DISTANCE).any())

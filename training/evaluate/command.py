@@ -1,4 +1,4 @@
-"""``python -m training evaluate``: what the model archive makes of labelled photos."""
+"""``python -m training evaluate``: measure a model archive on labelled photos."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,13 +9,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from training.console import spoken_errors
 from training.data import layouts
-from training.data.samples import Row
+from training.data.samples import Sample
 from training.evaluate import plots as evaluation_plots
 from training.evaluate import tables as evaluation_tables
 from training.evaluate.outcomes import Outcome, by_group, figures_of, share
-from training.evaluate.reference_model import CheckpointBeside, of_same_version
+from training.evaluate.reference_model import ReferenceModel, of_same_version
 from training.evaluate.served import Served, serve
 from training.model_folder import SHIPPED
 
@@ -25,12 +24,12 @@ _NAMED = 20  # unreadable photos that are listed; all are counted
 
 @dataclass
 class Evaluation:
-    """What was found out so far.
+    """The results of an evaluation.
 
     Attributes:
         outcomes: of the photos that could be classified.
-        lost: by group, one number a photo of the 27: 1 where only the checkpoint was right, -1 where only the served
-            model was, else 0.
+        lost: by group, one number for each photo of the 27: 1 where only the checkpoint is right, -1 where only the
+            served model is right, else 0.
         unreadable: the photos that could not be classified, each with the reason.
     """
 
@@ -52,72 +51,71 @@ class Evaluation:
 def evaluate(
     data: Annotated[Path, typer.Option(help="A CSV (file,accepts,group), or one of the layouts that `train` reads.")],
     json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
-    archive: Annotated[Path, typer.Option(help="The model archive that is judged.")] = ARCHIVE,
-    model: Annotated[Path, typer.Option(help="Folder with the checkpoint to hold serving against.")] = SHIPPED,
-    plots: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: beside the figures.")] = None,
+    archive: Annotated[Path, typer.Option(help="The model archive to measure.")] = ARCHIVE,
+    model: Annotated[Path, typer.Option(help="Folder of the checkpoint to compare with.")] = SHIPPED,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the plots; default: beside the figures.")] = None,
 ) -> None:
-    """Judge what is served: run the archive over labelled photos, print and write the figures, draw two pictures."""
-    with spoken_errors():
-        found = layouts.to_judge(data)
-        with serve(archive) as served:
-            described = served.description
-            beside = of_same_version(model, described)
-            typer.echo(f"judging model {described['model_version']} of {archive} ({described['graph']}) by {data}")
-            result = judge(found.rows, served, beside)
-        if not result.outcomes:
-            raise ValueError(f"{data}: not one photo could be classified; the first: {result.unreadable[0]}")
-        figures = result.figures()
-        evaluation_tables.show(Console(width=evaluation_tables.width_for(len(figures))), result.outcomes, figures)
-        if beside is None:
-            found.notes.append(f"top-1 lost by serving: {model} does not hold model {described['model_version']}")
-        _say_what_is_left_out(found.notes, result.unreadable)
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        report = {"model_version": described["model_version"], "groups": figures}
-        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        drawn = evaluation_plots.write(result.outcomes, plots or json_file.parent, json_file.stem)
-        typer.echo(f"written: {', '.join(str(path) for path in (json_file, *drawn))}")
+    """Measure the served model: run the archive over labelled photos, print and write the figures, draw the plots."""
+    found = layouts.to_judge(data)
+    with serve(archive) as served:
+        described = served.description
+        reference = of_same_version(model, described)
+        typer.echo(f"measuring model {described['model_version']} of {archive} ({described['graph']}) on {data}")
+        result = judge(found.samples, served, reference)
+    if not result.outcomes:
+        raise ValueError(f"{data}: not one photo could be classified; the first: {result.unreadable[0]}")
+    figures = result.figures()
+    evaluation_tables.show(Console(width=evaluation_tables.width_for(len(figures))), result.outcomes, figures)
+    if reference is None:
+        found.notes.append(f"top-1 lost by serving: {model} does not hold model {described['model_version']}")
+    _say_what_is_left_out(found.notes, result.unreadable)
+    json_file.parent.mkdir(parents=True, exist_ok=True)
+    report = {"model_version": described["model_version"], "groups": figures}
+    json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    drawn = evaluation_plots.write(result.outcomes, plots or json_file.parent, json_file.stem)
+    typer.echo(f"written: {', '.join(str(path) for path in (json_file, *drawn))}")
 
 
-def judge(rows: list[Row], served: Served, beside: CheckpointBeside | None) -> Evaluation:
-    """Let the served model classify rows, batch by batch, so that memory does not grow with the photos.
+def judge(samples: list[Sample], served: Served, reference: ReferenceModel | None) -> Evaluation:
+    """Classify samples with the served model, batch by batch, so that memory does not grow with their number.
 
     Args:
-        rows: what to classify.
+        samples: to classify.
         served: the archive.
-        beside: its checkpoint, where there is one.
+        reference: its checkpoint, if it is at hand.
     """
     result = Evaluation()
-    starts = range(0, len(rows), served.batch_size)
+    starts = range(0, len(samples), served.batch_size)
     for start in track(starts, "classifying", total=len(starts)):
-        _judge_batch(rows[start : start + served.batch_size], served, beside, result)
+        _judge_batch(samples[start : start + served.batch_size], served, reference, result)
     return result
 
 
-def _judge_batch(rows: list[Row], served: Served, beside: CheckpointBeside | None, result: Evaluation) -> None:
+def _judge_batch(samples: list[Sample], served: Served, reference: ReferenceModel | None, result: Evaluation) -> None:
     photos = []
-    for row in rows:
+    for sample in samples:
         try:
-            photos.append((row, row.photo()))
+            photos.append((sample, sample.photo()))
         except OSError as error:
-            result.unreadable.append(f"{row.name}: {error.strerror}")
+            result.unreadable.append(f"{sample.name}: {error.strerror}")
     judged = []
-    for (row, _), answered in zip(photos, served.answers([photo for _, photo in photos]), strict=True):
+    for (sample, _), answered in zip(photos, served.answers([photo for _, photo in photos]), strict=True):
         if answered["status"] != 200:
             refusal = answered["answer"]["error"]
-            result.unreadable.append(f"{row.name}: {refusal['code']}, {refusal['message']}")
+            result.unreadable.append(f"{sample.name}: {refusal['code']}, {refusal['message']}")
             continue
-        judged.append((row, _outcome(row, answered["answer"])))
+        judged.append((sample, _outcome(sample, answered["answer"])))
     result.outcomes += [outcome for _, outcome in judged]
-    if beside is not None:
-        known = [(row, outcome) for row, outcome in judged if outcome.known]
-        for (row, outcome), theirs in zip(known, beside.likeliest([row for row, _ in known]), strict=True):
-            result.lost.setdefault(outcome.group, []).append((theirs in row.accepts) - outcome.right)
+    if reference is not None:
+        known = [(sample, outcome) for sample, outcome in judged if outcome.known]
+        for (sample, outcome), theirs in zip(known, reference.top1([sample for sample, _ in known]), strict=True):
+            result.lost.setdefault(outcome.group, []).append((theirs in sample.accepts) - outcome.right)
 
 
-def _outcome(row: Row, answer: dict[str, Any]) -> Outcome:
+def _outcome(sample: Sample, answer: dict[str, Any]) -> Outcome:
     return Outcome(
-        group=row.domain,
-        accepts=row.accepts,
+        group=sample.group,
+        accepts=sample.accepts,
         top=tuple(entry["class"] for entry in answer["top"]),
         confidence=answer["confidence"],
         accepted=answer["decision"] == "accept",

@@ -1,4 +1,4 @@
-"""How right, how honest, how useful: figures from logits and what counts as right."""
+"""Probabilities, accuracy and calibration error from logits."""
 
 import math
 
@@ -12,18 +12,18 @@ def class_probabilities(logits: Tensor, temperature: float) -> Tensor:
 
 
 def outlier_probability(logits: Tensor, temperature: float) -> Tensor:
-    """Return the probability that a photo shows none of the classes, float [N], from logits [N, C + 1]."""
+    """Return the probability of the outlier output, float [N], from logits [N, C + 1]."""
     return torch.softmax(logits / temperature, dim=1)[:, -1]
 
 
 def top1_right(logits: Tensor, accepts: Tensor) -> Tensor:
-    """Return bool [N]: is the likeliest class (unknown is none) among the accepted ones?"""
+    """Return bool [N]: is the most probable of the C classes an accepted one? The outlier output does not count."""
     best = logits[:, :-1].argmax(dim=1, keepdim=True)
     return accepts[:, :-1].gather(1, best).squeeze(1)
 
 
 def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> float:
-    """Return the mean distance between confidence and accuracy over equal-width bins, by their share of rows.
+    """Return the mean distance between confidence and accuracy over equal-width bins, weighted by their rows.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
     """
@@ -38,15 +38,15 @@ def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = 15
 
 
 def calibration_error_by_chance(confidence: Tensor, draws: int = 500, seed: int = 1) -> float:
-    """Return what the calibration error of a perfectly calibrated model stays below 95 times in 100.
+    """Return the 95% quantile of the calibration error of a perfectly calibrated model.
 
-    With few rows accuracy strays from confidence by chance alone. Drawn, not derived: each photo is right as often as
-    its confidence says.
+    With few rows, accuracy differs from confidence by chance alone. The quantile is simulated: each photo is right with
+    the probability that its confidence states.
 
     Args:
         confidence: float [N], of the rows that the error was measured on.
-        draws: simulated measurements.
-        seed: of the draws.
+        draws: number of simulated measurements.
+        seed: of the simulation.
     """
     generator = torch.Generator().manual_seed(seed)
     errors = [
@@ -57,8 +57,9 @@ def calibration_error_by_chance(confidence: Tensor, draws: int = 500, seed: int 
 
 
 def wilson_interval(successes: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95% interval of a share; (0, 1) where there is nothing to count.
+    """Return the 95% interval of a share; (0, 1) if ``total`` is 0.
 
+    The only one in training. The desk has its own (``web/charts.py``), because web must not import training.
     Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.
     """
     if total == 0:

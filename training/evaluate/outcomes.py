@@ -1,4 +1,4 @@
-"""The figures of a model on rows that nothing was chosen by."""
+"""What a model predicts for labelled photos, and the figures that follow."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from training.calibration import Decisions
+from training.data.categories import CLASSES, UNKNOWN
 from training.data.dataset import Dataset
-from training.data.samples import CLASSES, UNKNOWN
 from training.evaluate.metrics import (
     class_probabilities,
     expected_calibration_error,
@@ -21,15 +21,15 @@ from training.evaluate.metrics import (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model made of one photo.
+    """A model's prediction for one photo, beside what counts as right.
 
     Attributes:
-        group: that it is counted in.
+        group: heading that the photo is counted under.
         accepts: categories that count as right; ``("unknown",)`` for an item outside the 27.
-        top: the three likeliest categories, the likeliest first.
+        top: the three most probable categories, the most probable first.
         confidence: calibrated probability of the first.
-        accepted: no person would look at it.
-        taken_for_unknown: the model holds it for none of the 27, so that no confidence would make it accepted.
+        accepted: the decision is ``accept``, so that no person reviews the photo.
+        taken_for_unknown: the outlier probability reaches its threshold; the photo is reviewed at any confidence.
     """
 
     group: str
@@ -41,34 +41,34 @@ class Outcome:
 
     @property
     def known(self) -> bool:
-        """Tell whether the photo shows one of the 27."""
+        """Return True if the photo shows one of the 27."""
         return UNKNOWN not in self.accepts
 
     @property
     def right(self) -> bool:
-        """Tell whether the likeliest category counts as right."""
+        """Return True if the most probable category counts as right."""
         return self.top[0] in self.accepts
 
 
 def outcomes_of(logits: Tensor, test: Dataset, decisions: Decisions) -> list[Outcome]:
-    """Say what a checkpoint makes of rows, by their domain.
+    """Return the outcomes of a checkpoint's logits.
 
     Args:
-        logits: float [N, C + 1] of the rows.
-        test: the rows.
+        logits: float [N, C + 1] of the samples.
+        test: the samples.
         decisions: temperature and thresholds.
     """
     probabilities, classes = class_probabilities(logits, decisions.temperature).topk(3, dim=1)
     outlier = outlier_probability(logits, decisions.temperature) >= decisions.unknown_threshold
     columns = (classes, probabilities[:, 0], decisions.accepted(logits), outlier)
     return [
-        Outcome(row.domain, row.accepts, tuple(CLASSES[index] for index in top), *rest)
-        for row, top, *rest in zip(test.rows, *(column.tolist() for column in columns), strict=True)
+        Outcome(sample.group, sample.accepts, tuple(CLASSES[index] for index in top), *rest)
+        for sample, top, *rest in zip(test.samples, *(column.tolist() for column in columns), strict=True)
     ]
 
 
 def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """Sort outcomes by group, the groups in the order of their names."""
+    """Return outcomes by group; the groups are in the order of their names."""
     groups = defaultdict(list)
     for outcome in outcomes:
         groups[outcome.group].append(outcome)
@@ -76,12 +76,11 @@ def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
 
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Measure what a model made of the photos of one group.
+    """Return the figures of one group.
 
     Returns:
         ``n``, ``top1`` with its 95% interval ``top1_low`` and ``top1_high``, ``top3``, ``ece``, ``accepted_share``,
-        ``accepted_wrong`` (share of the accepted), ``unknown_n``, ``unknown_to_review``; None where there is nothing
-        to measure.
+        ``accepted_wrong`` (share of the accepted), ``unknown_n``, ``unknown_to_review``; None for a share of no photos.
     """
     known = [outcome for outcome in outcomes if outcome.known]
     unknown = [outcome for outcome in outcomes if not outcome.known]
@@ -103,9 +102,9 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def mean_over_accepts(outcomes: Iterable[Outcome]) -> tuple[float | None, int]:
-    """Return the mean top-1 over the sets of accepted categories, and how many sets there are.
+    """Return the mean top-1 over the sets of accepted categories, and the number of sets.
 
-    Pooled top-1 is that of the commonest items; here a rare kind counts as much.
+    The most common items dominate the pooled top-1; in this mean each set has the same weight.
     """
     rights = defaultdict(list)
     for outcome in outcomes:
@@ -116,7 +115,7 @@ def mean_over_accepts(outcomes: Iterable[Outcome]) -> tuple[float | None, int]:
 
 
 def share(count: float, total: int) -> float | None:
-    """Return a share as it is reported; None of nothing."""
+    """Return a share, rounded for reports; None if ``total`` is 0."""
     return round(count / total, 4) if total else None
 
 

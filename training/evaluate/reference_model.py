@@ -1,4 +1,4 @@
-"""The checkpoint that an archive was made of, in full precision: what serving is held against."""
+"""The checkpoint in full precision: the reference that the served model is compared with."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,19 +12,19 @@ from handler import contract as contracts
 from handler.network import ResNet18, ServedNetwork
 from handler.preprocess import preprocess
 from training.data.dataset import picture
-from training.data.samples import Row
+from training.data.samples import Sample
 
 _DECODERS = 2
 
 
-class CheckpointBeside:
-    """The float32 network of a model folder; photos are decoded in full.
+class ReferenceModel:
+    """The float32 network of a model folder; photos are decoded at full resolution.
 
     Args:
         folder: holds ``checkpoint.safetensors`` and ``contract.json``.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`handler.checkpoint.load`.
+        FileNotFoundError, ValueError: the folder holds no valid model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,28 +35,28 @@ class CheckpointBeside:
         self._pool = ThreadPoolExecutor(_DECODERS)
 
     @torch.inference_mode()
-    def likeliest(self, rows: list[Row]) -> list[str]:
-        """Return the likeliest category of each row.
+    def top1(self, samples: list[Sample]) -> list[str]:
+        """Return the most probable category of each sample.
 
         Raises:
-            ValueError: as :func:`training.data.dataset.picture`.
+            ValueError: a photo cannot be decoded.
         """
-        if not rows:
+        if not samples:
             return []
-        pixels = self._pool.map(lambda row: preprocess(picture(row), self.contract.input_size), rows)
+        pixels = self._pool.map(lambda sample: preprocess(picture(sample), self.contract.input_size), samples)
         logits = self._network(torch.from_numpy(np.stack(list(pixels))))
         return [self.contract.classes[index] for index in logits[:, :-1].argmax(dim=1).tolist()]
 
 
-def of_same_version(folder: Path, described: dict[str, Any]) -> CheckpointBeside | None:
-    """Load the checkpoint of a model folder if it has the version of what is served; None where it has not.
+def of_same_version(folder: Path, described: dict[str, Any]) -> ReferenceModel | None:
+    """Load the checkpoint of a model folder if its version is that of the archive; return None otherwise.
 
     Args:
-        folder: may lack a model.
-        described: what the archive says of itself.
+        folder: of a model, or an empty one.
+        described: the archive's description of itself.
     """
     if not (folder / contracts.FILE_NAME).is_file():
         return None
     if contracts.load(folder).model_version != described["model_version"]:
         return None
-    return CheckpointBeside(folder)
+    return ReferenceModel(folder)

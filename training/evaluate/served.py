@@ -1,4 +1,4 @@
-"""The model archive, answering as its worker answers."""
+"""Run a model archive as TorchServe's worker does, without TorchServe."""
 
 import json
 import struct
@@ -20,13 +20,13 @@ _CONFIG = "model-config.yaml"
 
 @dataclass(frozen=True)
 class Served:
-    """A model archive that is running.
+    """A running model archive.
 
     Attributes:
-        description: what its handler says of itself: versions, classes, input size, graph.
-        batch_size: photos that the worker gets at once.
-        process: the interpreter that it runs in.
-        log: what that wrote to its standard error.
+        description: its handler's answer to ``describe``: versions, classes, input size, graph.
+        batch_size: the archive's ``batchSize``.
+        process: the Python process that runs the handler.
+        log: standard error of the process.
     """
 
     description: dict[str, Any]
@@ -38,10 +38,10 @@ class Served:
         """Classify encoded photos as one batch.
 
         Returns:
-            Of each ``status``, as HTTP has it, and ``answer``, the body.
+            For each photo ``status``, the HTTP status, and ``answer``, the body.
 
         Raises:
-            ValueError: the process ended; the message has the end of its log.
+            ValueError: the process has ended; the message has the end of its log.
         """
         message = b"".join([struct.pack("!I", len(photos)), *(struct.pack("!I", len(p)) + p for p in photos)])
         answered: list[dict[str, Any]] = _exchange(self.process, self.log, message)
@@ -50,10 +50,10 @@ class Served:
 
 @contextmanager
 def serve(archive: Path) -> Iterator[Served]:
-    """Unpack an archive elsewhere and run its handler in a process where nothing of this repository comes first.
+    """Unpack an archive and run its handler in an isolated process, which imports the archive's code, not ours.
 
     Raises:
-        FileNotFoundError, ValueError: there is no such archive, or it does not load; the message says why.
+        FileNotFoundError, ValueError: the archive does not exist or does not load; the message says why.
     """
     if not archive.is_file():
         raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
@@ -77,7 +77,7 @@ def _exchange(process: subprocess.Popen[bytes], log: IO[bytes], message: bytes) 
     """Send a message and read one line of JSON."""
     assert process.stdin is not None
     assert process.stdout is not None
-    with suppress(BrokenPipeError):  # the log says more
+    with suppress(BrokenPipeError):  # the process has ended; its log says why
         process.stdin.write(message)
         process.stdin.flush()
     line = process.stdout.readline()
@@ -93,6 +93,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout is not None
     process.kill()
     process.wait()
-    with suppress(BrokenPipeError):  # what a process that ended by itself did not take
+    with suppress(BrokenPipeError):  # input that a process did not read before it ended
         process.stdin.close()
     process.stdout.close()

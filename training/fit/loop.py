@@ -1,4 +1,4 @@
-"""One training: epochs, learning rate, averaged weights, resuming."""
+"""The training loop: epochs, learning rate, averaged weights, resuming."""
 
 import csv
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,64 +15,26 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from training.data.augment import augment, mixed
+from training.config import TrainingSettings
+from training.data.augment import augment, mixup
 from training.data.dataset import Dataset
 from training.evaluate.metrics import top1_right
 from training.fit import resume
 from training.fit.loss import distillation_loss, set_valued_loss
 from training.network.normalisation import normalise
-from training.network.teacher_on_cpu import answering
+from training.network.teacher_on_cpu import compiled_for_cpu
 
 N = TypeVar("N", bound=nn.Module)
-_HEADS = ("fc.", "body._fc.")  # last layers, by the parameter names of ResNet-18 and of the teacher
+_HEADS = ("fc.", "body._fc.")  # parameter names of the last layers of ResNet-18 and of the teacher
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """Everything that decides how a training goes, besides the data.
-
-    Attributes:
-        epochs: passes of ``photos_per_epoch`` drawn photos.
-        photos_per_epoch: photos drawn, with replacement, an epoch.
-        batch_size: photos a step.
-        input_size: side of the network's input, pixels.
-        learning_rate: highest rate of the one-cycle schedule.
-        weight_decay: L2 penalty of SGD, decoupled decay of AdamW.
-        ema_decay: share of the averaged weights kept each step.
-        wild_weight: how many times as likely a phone photo is drawn as a studio photo.
-        seed: of everything random.
-        optimizer: ``sgd`` for a network from random weights, ``adamw`` for one that keeps what it knows.
-        head_learning_rate_factor: how many times as fast the last layer learns.
-        distillation_weight: share of the loss that a teacher's answers have, where there is a teacher.
-        distillation_temperature: at which these answers are learned.
-        label_smoothing: share of a label's loss that wants every class alike.
-        mixup: share of a batch that shows two photos at once.
-    """
-
-    epochs: int
-    photos_per_epoch: int
-    batch_size: int
-    input_size: int
-    learning_rate: float
-    weight_decay: float
-    ema_decay: float
-    wild_weight: float
-    seed: int
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    head_learning_rate_factor: float = 1.0
-    distillation_weight: float = 0.7
-    distillation_temperature: float = 2.0
-    label_smoothing: float = 0.05
-    mixup: float = 0.0
-
-
-@dataclass(frozen=True)
-class TeacherOf:
-    """A trained teacher, and the side of the photos it wants.
+class LoadedTeacher:
+    """A trained teacher and its input size.
 
     Attributes:
         network: maps normalised float [N, 3, H, W] to logits, float [N, outputs].
-        input_size: pixels.
+        input_size: side of the teacher's input, pixels.
     """
 
     network: nn.Module
@@ -83,14 +45,14 @@ class Training(Generic[N]):
     """A training in progress.
 
     Args:
-        network: where to start from; changed in place.
-        data: rows to learn from, decoded somewhat larger than the largest input size.
-        settings: how.
-        teachers: whose answers to learn as well: those of several are averaged.
-        fuse: compile network and teachers; takes a minute and a C++ compiler, and pays on an accelerator.
+        network: to train, in place.
+        data: training samples, decoded somewhat larger than the largest input size.
+        settings: of the training.
+        teachers: their predictions are averaged and learned besides the labels.
+        fuse: compile network and teachers; it takes a minute and a C++ compiler, and pays on a GPU.
 
     Raises:
-        ValueError: an epoch has not even one batch.
+        ValueError: an epoch has no complete batch.
     """
 
     def __init__(
@@ -98,38 +60,38 @@ class Training(Generic[N]):
         network: N,
         data: Dataset,
         settings: TrainingSettings,
-        teachers: Sequence[TeacherOf] = (),
+        teachers: Sequence[LoadedTeacher] = (),
         fuse: bool = False,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = Dataset(data.rows, data.photos.to(self.device), data.accepts.to(self.device))
+        self.data = Dataset(data.samples, data.photos.to(self.device), data.accepts.to(self.device))
         self.settings = settings
         for teacher in teachers:
             teacher.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         compiled: Callable[[nn.Module], Callable[..., Tensor]] = torch.compile if fuse else lambda module: module
         self._forward = compiled(network)
 
-        def asked(teacher: TeacherOf) -> Callable[[Tensor], Tensor]:
+        def callable_of(teacher: LoadedTeacher) -> Callable[[Tensor], Tensor]:
             on_cpu = self.device.type == "cpu"
-            return answering(teacher.network, teacher.input_size) if on_cpu else compiled(teacher.network)
+            return compiled_for_cpu(teacher.network, teacher.input_size) if on_cpu else compiled(teacher.network)
 
-        self._teachers = [(asked(teacher), teacher.input_size) for teacher in teachers]
+        self._teachers = [(callable_of(teacher), teacher.input_size) for teacher in teachers]
         self._side = max([settings.input_size, *(teacher.input_size for teacher in teachers)])
-        self._arithmetic = _arithmetic(self.device)
+        self._dtype = _compute_dtype(self.device)
         self.average = deepcopy(network)
-        self._average_in = get_ema_multi_avg_fn(settings.ema_decay)
+        self._ema = get_ema_multi_avg_fn(settings.ema_decay)
         self.optimizer = _optimizer(network, settings)
         self.steps = settings.photos_per_epoch // settings.batch_size
         if self.steps == 0:
-            raise ValueError(f"--photos-per-epoch must be at least --batch-size ({settings.batch_size})")
+            raise ValueError(f"photos_per_epoch must be at least batch_size ({settings.batch_size})")
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             [group["lr"] for group in self.optimizer.param_groups],
             total_steps=self.steps * settings.epochs,
-            pct_start=0.200_001,  # of five steps 0.2 would be one step, by which torch divides less one
+            pct_start=0.200_001,  # with 0.2 and five steps torch would divide by zero
         )
-        self.scaler = torch.amp.GradScaler(enabled=self._arithmetic is torch.float16)
+        self.scaler = torch.amp.GradScaler(enabled=self._dtype is torch.float16)
         self._parts = {
             "network": self.network,
             "average": self.average,
@@ -138,12 +100,12 @@ class Training(Generic[N]):
         }
 
     def run(self, tuning: Dataset, folder: Path) -> N:
-        """Train to the end and return the network of averaged weights.
+        """Train to the end and return the network with averaged weights.
 
-        After each epoch the state goes to the folder; called again with the same folder, it goes on from there.
+        Each epoch saves a checkpoint in the folder; a second call with the same folder resumes from it.
 
         Args:
-            tuning: rows to watch, decoded at the input size.
+            tuning: samples for the figures of each epoch, decoded at the input size.
             folder: for ``progress.pt`` and ``epochs.csv``.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +131,7 @@ class Training(Generic[N]):
         """Return the mean loss."""
         self.network.train()
         generator = torch.Generator(self.device).manual_seed(self.settings.seed * 10_007 + epoch)
-        total = torch.zeros((), device=self.device)  # read once, at the end: reading it makes an accelerator wait
+        total = torch.zeros((), device=self.device)  # read once, at the end: each read makes a GPU wait
         batches = draw(self.data, self.settings, generator)
         for index in track(batches, f"epoch {epoch + 1} of {self.settings.epochs}", total=self.steps):
             loss = self._loss(index, generator)
@@ -180,58 +142,58 @@ class Training(Generic[N]):
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.schedule.step()
-            self._take_into_average()
+            self._update_ema()
             total += loss.detach()
         return float(total) / self.steps
 
     def _loss(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of one batch; the teachers see the very pictures that the network sees."""
+        """Return the loss of one batch; teachers and network see the same augmented photos."""
         views = normalise(augment(self.data.photos[index], self._side, generator), channels_last_bytes=False)
-        views, own = mixed(views, self.settings.mixup, generator)
+        views, own = mixup(views, self.settings.mixup, generator)
         views = views.contiguous(memory_format=torch.channels_last)
         accepts = self.data.accepts[index]
-        with torch.autocast(self.device.type, self._arithmetic):
+        with torch.autocast(self.device.type, self._dtype):
             logits = self._forward(_resized(views, self.settings.input_size)).float()
         smoothing = self.settings.label_smoothing
         labels = own * set_valued_loss(logits, accepts, smoothing)
         labels = labels + (1 - own) * set_valued_loss(logits, accepts.roll(1, 0), smoothing)
         if not self._teachers:
             return labels.mean()
-        with torch.no_grad(), torch.autocast(self.device.type, self._arithmetic):
-            answers = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
-        taught = distillation_loss(logits, torch.stack(answers).mean(dim=0), self.settings.distillation_temperature)
+        with torch.no_grad(), torch.autocast(self.device.type, self._dtype):
+            predictions = [teacher(_resized(views, side)).float() for teacher, side in self._teachers]
+        taught = distillation_loss(logits, torch.stack(predictions).mean(dim=0), self.settings.distillation_temperature)
         weight = self.settings.distillation_weight
         return (1 - weight) * labels.mean() + weight * taught
 
     @torch.no_grad()
-    def _take_into_average(self) -> None:
-        """Take the weights and running statistics of this step into the average.
+    def _update_ema(self) -> None:
+        """Update the exponential moving average of weights and running statistics.
 
-        Not by torch's AveragedModel: it reads its counter each time, for which an accelerator is waited for.
+        torch's AveragedModel would read its counter on the host in each step, which makes a GPU wait.
         """
         pair = (self.average.state_dict().values(), self.network.state_dict().values())
         averaged, current = ([tensor for tensor in tensors if tensor.is_floating_point()] for tensors in pair)
-        self._average_in(averaged, current, None)
+        self._ema(averaged, current, None)
 
 
 @torch.inference_mode()
 def predict(network: nn.Module, photos: Tensor, batch_size: int = 256) -> Tensor:
-    """Return the logits of uint8 photos [N, H, W, 3] in full precision, float32 [N, outputs] on the CPU."""
+    """Return logits, float32 [N, outputs] on the CPU, of uint8 photos [N, H, W, 3]."""
     device = next(network.parameters()).device
     network.eval()
     batches = (normalise(part.to(device)) for part in photos.split(batch_size))
     return torch.cat([network(x).float().cpu() for x in batches])
 
 
-def _arithmetic(device: torch.device) -> torch.dtype:
-    """Return the numbers that convolutions are computed in; float16 (whose gradients must be scaled) on old cards."""
+def _compute_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16, or float16 (whose gradients need scaling) on GPUs without it."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16
     return torch.bfloat16
 
 
 def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return the optimizer, the last layer in a group of its own."""
+    """Return the optimizer; the last layer has a parameter group of its own."""
     named = list(network.named_parameters())
     groups = [
         {"params": [p for name, p in named if not name.startswith(_HEADS)], "lr": settings.learning_rate},
@@ -252,32 +214,32 @@ def _resized(views: Tensor, side: int) -> Tensor:
 
 
 def draw(training: Dataset, settings: TrainingSettings, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the row indices of each batch: phone photos more often than they occur, and of either rare categories.
+    """Yield the indices of each batch; phone photos and rare categories are drawn more often than they occur.
 
     Args:
-        training: what to draw from.
-        settings: how many, and how much more often.
-        generator: on the rows' device.
+        training: the samples.
+        settings: number of photos, and weight of phone photos.
+        generator: on the samples' device.
     """
     first = training.accepts.int().argmax(dim=1)
-    wild = torch.tensor([row.domain == "wild" for row in training.rows], device=first.device)
-    kind = first + wild * training.accepts.shape[1]
+    phone = torch.tensor([sample.domain == "phone" for sample in training.samples], device=first.device)
+    kind = first + phone * training.accepts.shape[1]
     weight = 1 / torch.bincount(kind).float().clamp(min=1).sqrt()[kind]
-    for domain in (wild, ~wild):
+    for domain in (phone, ~phone):
         weight[domain] /= weight[domain].mean()
-    weight[wild] *= settings.wild_weight
+    weight[phone] *= settings.wild_weight
     drawn = torch.multinomial(weight, settings.photos_per_epoch, replacement=True, generator=generator)
     steps = settings.photos_per_epoch // settings.batch_size
     yield from drawn[: steps * settings.batch_size].split(settings.batch_size)
 
 
 def top1_by_domain(logits: Tensor, judged: Dataset) -> dict[str, float]:
-    """Return top-1 by domain over the rows that show one of the classes; not a number where there are none."""
+    """Return top-1 by domain over the samples of the 27 classes; NaN for a domain without any."""
     right = top1_right(logits, judged.accepts).numpy()
     inside = ~judged.accepts[:, -1].numpy()
     figures = {}
-    for domain in ("catalog", "wild"):
-        chosen = inside & np.array([row.domain == domain for row in judged.rows])
+    for domain in ("studio", "phone"):
+        chosen = inside & np.array([sample.domain == domain for sample in judged.samples])
         figures[domain] = float(right[chosen].mean()) if chosen.any() else float("nan")
     return figures
 

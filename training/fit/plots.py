@@ -1,4 +1,4 @@
-"""The pictures of a training: how it went, and what it still confuses."""
+"""Plots of a training: the learning curves and the confusion matrix."""
 
 import csv
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.data.samples import CLASSES, UNKNOWN
+from training.data.categories import CLASSES, UNKNOWN
 from training.evaluate.outcomes import Outcome
 
 
@@ -16,8 +16,8 @@ def write_curves(epochs: Path, path: Path) -> None:
     """Draw loss and top-1 on the tuning rows by epoch.
 
     Args:
-        epochs: the CSV that a training writes, with a line an epoch.
-        path: where the PNG goes.
+        epochs: the CSV that a training writes, with one line per epoch.
+        path: of the PNG.
     """
     with epochs.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -42,13 +42,13 @@ def write_curves(epochs: Path, path: Path) -> None:
 
 
 def write_confusion(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Draw how often a photo of one category is called another; colour: the share of the row.
+    """Draw the confusion matrix; the colour is the share of the row.
 
-    Photos with several right answers are left out: nobody knows which row they belong to.
+    Photos with several accepted categories are left out, because their row is unknown.
 
     Args:
-        outcomes: of rows that nothing was trained on.
-        path: where the PNG goes.
+        outcomes: of the test rows.
+        path: of the PNG.
     """
     names = (*CLASSES, UNKNOWN)
     counts = np.zeros((len(names), len(CLASSES)), dtype=int)
@@ -64,5 +64,7 @@ def write_confusion(outcomes: Sequence[Outcome], path: Path) -> None:
         panel.text(column, row, counts[row, column], ha="center", va="center", fontsize=8, color=colour)
     panel.set_xticks(range(len(CLASSES)), CLASSES, rotation=90, fontsize=9)
     panel.set_yticks(range(len(names)), names, fontsize=9)
-    panel.set(xlabel="called", ylabel="is", title=f"{counts.sum()} photos; numbers: photos, colour: share of the row")
+    panel.set(
+        xlabel="predicted", ylabel="label", title=f"{counts.sum()} photos; numbers: photos, colour: share of the row"
+    )
     figure.savefig(path, dpi=110)

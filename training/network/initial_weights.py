@@ -1,37 +1,39 @@
-"""Where a training starts from."""
+"""The weights that a training starts from."""
 
 from pathlib import Path
-from typing import Literal
 
 from handler import checkpoint
 from handler.network import ResNet18
-from training.fit import run_folder
+from training.fit.resume import file_digest
 from training.network.torchvision_shim import import_torchvision
 
-Init = Literal["scratch", "imagenet", "checkpoint"]
+SCRATCH, IMAGENET = "scratch", "imagenet"
 
 
-def identity_of(init: Init, model_folder: Path) -> str:
-    """Return what tells one start from another: of a checkpoint, its digest."""
-    return run_folder.file_digest(model_folder / checkpoint.FILE_NAME) if init == "checkpoint" else init
+def identity_of(start: str) -> str:
+    """Return a text that differs for different starts: the name, or the digest of a model's checkpoint.
+
+    Raises:
+        FileNotFoundError: the folder of the model holds no checkpoint.
+    """
+    return start if start in (SCRATCH, IMAGENET) else file_digest(_checkpoint_in(start))
 
 
-def start_from(network: ResNet18, init: Init, model_folder: Path) -> str:
-    """Put the starting weights into a network and say which they are.
+def start_from(network: ResNet18, start: str) -> str:
+    """Put the starting weights into a network and return a sentence that names them.
 
     Args:
         network: changed in place.
-        init: where to start.
-        model_folder: where the checkpoint to go on from lies.
+        start: ``scratch``, ``imagenet``, or the folder of a model.
 
     Raises:
         OSError: the ImageNet weights cannot be downloaded; the message says what to do.
-        FileNotFoundError: there is no checkpoint to go on from.
+        FileNotFoundError: the folder of the model holds no checkpoint.
     """
-    if init == "scratch":
+    if start == SCRATCH:
         return "starting from random weights"
-    if init == "checkpoint":
-        path = model_folder / checkpoint.FILE_NAME
+    if start != IMAGENET:
+        path = _checkpoint_in(start)
         checkpoint.load(network, path)
         return f"starting from {path}"
     models = import_torchvision()
@@ -39,8 +41,15 @@ def start_from(network: ResNet18, init: Init, model_folder: Path) -> str:
         pretrained = models.ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
         raise OSError(
-            f"ImageNet weights cannot be downloaded ({error}). Use --init scratch, or --init checkpoint."
+            f"ImageNet weights cannot be downloaded ({error}). Use --set start=scratch, or the folder of a model."
         ) from error
     body = {name: tensor for name, tensor in pretrained.items() if not name.startswith("fc.")}
     network.load_state_dict(body, strict=False)
     return "starting from torchvision's ImageNet weights (IMAGENET1K_V1), with a new last layer"
+
+
+def _checkpoint_in(folder: str) -> Path:
+    path = Path(folder) / checkpoint.FILE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: start is scratch, imagenet or the folder of a trained model")
+    return path

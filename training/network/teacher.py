@@ -1,7 +1,7 @@
-"""The teacher: an EfficientNet-Lite from its ImageNet weights, whose answers the served network learns to give.
+"""The teacher: an EfficientNet-Lite with ImageNet weights, whose predictions the served network learns.
 
-ImageNet weights of ResNet-18 come from a model hub; those of EfficientNet-Lite lie in packages, so that a training
-behind a proxy has them too. The teacher knows phone photos that ResNet-18, started from random weights, does not.
+ImageNet weights of ResNet-18 come from a model hub. Those of EfficientNet-Lite are in packages, so a training behind a
+proxy has them too. Through the teacher a ResNet-18 that starts from random weights profits from ImageNet.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import io
 import pickle
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +19,17 @@ from training.network.normalisation import MEAN, STD
 
 FILE_NAME = "teacher.pt"
 NetworkName = Literal["lite0", "lite2"]  # 4.7 and 6.1 million parameters
-# The scale of pixel values that its ImageNet weights know: (value - 127) / 128 of a byte.
+# The normalisation that its ImageNet weights expect: (value - 127) / 128 of a byte.
 # Source: tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py, MEAN_RGB and STDDEV_RGB.
 _OFFSET, _SPREAD = 127 / 255, 128 / 255
 
 
 class Teacher(nn.Module):
-    """EfficientNet-Lite with our outputs, for photos normalised as the served network's are.
+    """EfficientNet-Lite with our outputs, for photos with the served network's normalisation.
 
     Args:
         outputs: logits per photo.
-        network: which of the family.
+        network: size of the EfficientNet-Lite.
         pretrained: start from the ImageNet weights of the package.
 
     Raises:
@@ -48,7 +48,7 @@ class Teacher(nn.Module):
         name = f"efficientnet-{network}"
         self.network: NetworkName = network
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package speaks of its own padding
+            warnings.simplefilter("ignore")  # the package warns about its own padding
             if pretrained:
                 self.body = EfficientNet.from_pretrained(name, imagenet_weights(network), num_classes=outputs)
             else:
@@ -63,8 +63,13 @@ class Teacher(nn.Module):
         return logits
 
 
+def network_named(start: str) -> NetworkName | None:
+    """Return the network that a text names; None for any other text, such as a path."""
+    return next((name for name in get_args(NetworkName) if name == start), None)
+
+
 def imagenet_weights(network: NetworkName) -> str:
-    """Return the file of a network's ImageNet weights.
+    """Return the path of a network's ImageNet weights.
 
     Raises:
         ImportError: its package is missing; the message names what to install.
@@ -78,7 +83,7 @@ def imagenet_weights(network: NetworkName) -> str:
 
 
 def save(teacher: Teacher, path: Path, input_size: int) -> None:
-    """Write a trained teacher and the input size that it was trained at."""
+    """Write a trained teacher and its input size."""
     torch.save({"network": teacher.network, "input_size": input_size, "weights": teacher.state_dict()}, path)
 
 
@@ -86,18 +91,18 @@ def load(path: Path, outputs: int) -> tuple[Teacher, int]:
     """Read a trained teacher and its input size.
 
     Raises:
-        FileNotFoundError: there is none; the message says how to train one.
-        ValueError: it is no teacher.
+        FileNotFoundError: there is no such file; the message says how to train one.
+        ValueError: the file holds no teacher.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; `python -m training teacher` writes it into its run folder")
+        raise FileNotFoundError(f"{path} does not exist; `make teacher` writes it into its run folder")
     try:
         stored = torch.load(path, weights_only=True)
         teacher = Teacher(outputs, stored["network"], pretrained=False)
         teacher.load_state_dict(stored["weights"])
         return teacher.eval(), int(stored["input_size"])
     except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no teacher that `python -m training teacher` wrote: {error!r:.200}") from error
+        raise ValueError(f"{path} is no teacher that `make teacher` wrote: {error!r:.200}") from error
 
 
 def _not_installed(error: ImportError) -> ImportError:

@@ -1,4 +1,4 @@
-"""Measure between which values the activations of a trained network lie."""
+"""Measure the activation ranges of a trained network."""
 
 import numpy as np
 import torch
@@ -9,19 +9,19 @@ from handler.activation_ranges import Ranges
 from handler.network import ResNet18, ServedNetwork, fused
 from training.network.normalisation import MEAN, STD
 
-# Rare activations are cut off: one in 100,000. Widening the range for them would make every step of it coarser.
+# One activation in 100,000 is clipped. A wider range would make the quantisation of all others coarser.
 _KEPT_PERCENT = 99.999
 _SAMPLED_PER_BATCH = 200_000
 
 
 @torch.inference_mode()
 def measure(network: ResNet18, photos: Tensor, batch_size: int = 64) -> Ranges:
-    """Return the lowest and highest value that each convolution receives, by its name in the network.
+    """Return the range of the input of each convolution, by its name in the network.
 
     Args:
         network: trained; its normalisations are fused into the convolutions first, as in the served graph.
-        photos: uint8 [N, H, W, 3], RGB, like those to be served.
-        batch_size: photos at once.
+        photos: uint8 [N, H, W, 3], RGB, not augmented.
+        batch_size: photos per inference.
     """
     served = fused(ServedNetwork(network, MEAN, STD))
     received: dict[str, list[Tensor]] = {}
@@ -44,6 +44,6 @@ def measure(network: ResNet18, photos: Tensor, batch_size: int = 64) -> Ranges:
 
 
 def _range_of(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Cut off the rarest values; what is never negative starts at zero, which unsigned bytes need."""
+    """Clip the rarest values; the range always includes zero, which unsigned integers need."""
     low, high = np.percentile(values, [100 - _KEPT_PERCENT, _KEPT_PERCENT])
     return float(min(low, 0.0)), float(high)

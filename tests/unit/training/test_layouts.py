@@ -29,20 +29,20 @@ class TestFolderForEachCategory:
     def test_folders_are_labels_and_the_path_decides_the_part(self, tmp_path: Path) -> None:
         put(tmp_path, *(f"Flip Flops/{i}.jpg" for i in range(100)), "unknown/deep/down.png", "Socks/.hidden")
         put(tmp_path, "Socks/one.jpg", ".cache/x.jpg")
-        found = layouts.to_train(tmp_path).rows
+        found = layouts.to_train(tmp_path).samples
         assert len(found) == 102
-        assert {row.accepts for row in found} == {("Flip Flops",), ("unknown",), ("Socks",)}
-        parts = [row.part for row in found]
+        assert {sample.accepts for sample in found} == {("Flip Flops",), ("unknown",), ("Socks",)}
+        parts = [sample.part for sample in found]
         assert 60 < parts.count("train") < 95
         assert {"tune", "test"} <= set(parts)
-        assert parts == [row.part for row in layouts.to_train(tmp_path).rows]
+        assert parts == [sample.part for sample in layouts.to_train(tmp_path).samples]
         assert found[0].photo() == PHOTO
 
     def test_all_of_them_judge(self, tmp_path: Path) -> None:
         put(tmp_path, *(f"Socks/{i}.jpg" for i in range(20)))
         found = layouts.to_judge(tmp_path)
-        assert {row.domain for row in found.rows} == {"all"}
-        assert (len(found.rows), found.notes) == (20, [])
+        assert {sample.group for sample in found.samples} == {"all"}
+        assert (len(found.samples), found.notes) == (20, [])
 
     def test_wrong_name_is_told_with_the_right_one(self, tmp_path: Path) -> None:
         put(tmp_path, "T-Shirts/1.jpg")
@@ -77,9 +77,13 @@ class TestKaggle:
             "4,Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Its photo is missing",
         )
         found = layouts.to_train(tmp_path)
-        assert {row.key: row.accepts for row in found.rows} == {"1": ("Tshirts",), "2": ("Heels",), "3": ("unknown",)}
+        assert {sample.key: sample.accepts for sample in found.samples} == {
+            "1": ("Tshirts",),
+            "2": ("Heels",),
+            "3": ("unknown",),
+        }
         assert found.notes == ["1 lines of styles.csv name a photo that is not there"]
-        assert found.rows[2].part != "test"  # of one kind of unknown items none is held out
+        assert found.samples[2].part != "test"  # of one kind of unknown items none is held out
 
     def test_a_fifth_of_the_unknown_kinds_only_judges(self, tmp_path: Path) -> None:
         put(tmp_path, *(f"images/{i}.jpg" for i in range(120)))
@@ -87,8 +91,8 @@ class TestKaggle:
 
         def only_judging(hold_out: bool) -> int:
             parts: dict[str, set[str]] = {}
-            for row in layouts.to_train(tmp_path, hold_out).rows:
-                parts.setdefault(row.kind, set()).add(row.part)
+            for sample in layouts.to_train(tmp_path, hold_out).samples:
+                parts.setdefault(sample.source_label, set()).add(sample.part)
             return sum(of_kind == {"test"} for of_kind in parts.values())
 
         assert (only_judging(True), only_judging(False)) == (2, 0)  # of ten
@@ -97,8 +101,10 @@ class TestKaggle:
         put(tmp_path, *(f"images/{i}.jpg" for i in range(40)))
         self.write(tmp_path, *(f"{i},Men,Apparel,Topwear,Tshirts,Navy,Fall,2011,Casual,Plain" for i in range(40)))
         judging = layouts.to_judge(tmp_path)
-        training = layouts.to_train(tmp_path).rows
-        assert {row.key for row in judging.rows} == {row.key for row in training if row.part == "test"}
+        training = layouts.to_train(tmp_path).samples
+        assert {sample.key for sample in judging.samples} == {
+            sample.key for sample in training if sample.part == "test"
+        }
         assert "the part `test`" in judging.notes[0]
 
     def test_faults_are_named(self, tmp_path: Path) -> None:
@@ -120,7 +126,7 @@ class TestList:
             "\ufeffgroup,file,accepts,remark\nphone,a/1.jpg,Trousers; Jeans,x\n,2.jpg,unknown,\nstudio,3.jpg,,\n\n",
         )
         found = layouts.to_judge(path)
-        assert [(row.domain, row.accepts, row.encoded) for row in found.rows] == [
+        assert [(sample.group, sample.accepts, sample.encoded) for sample in found.samples] == [
             ("phone", ("Trousers", "Jeans"), tmp_path / "a" / "1.jpg"),
             ("all", ("unknown",), tmp_path / "2.jpg"),
         ]
@@ -158,17 +164,17 @@ class TestLabelsThatAPersonGave:
         self.catalog(tmp_path)
         path = write_list(tmp_path, "photo,accepts,who\n" + "".join(f"{i},Flats; Heels,me\n" for i in range(39)))
         found = layouts.to_train(tmp_path, labels=path)
-        accepts = {row.key: (row.part, row.accepts) for row in found.rows}
+        accepts = {sample.key: (sample.part, sample.accepts) for sample in found.samples}
         assert {part for part, _ in accepts.values()} == {"train", "tune", "test"}
         for key, (part, right) in accepts.items():
             assert right == (("Heels",) if part == "test" or key == "39" else ("Flats", "Heels"))
-        assert found.notes == [f"39 photos are labelled by {path}, where they do not judge"]
+        assert found.notes == [f"39 photos have labels from {path}, except in the test part"]
 
     def test_a_photo_without_a_label_is_left_out(self, tmp_path: Path) -> None:
         self.catalog(tmp_path)
         found = layouts.to_train(tmp_path, labels=write_list(tmp_path, "photo,accepts\n0,\n"))
-        assert "0" not in {row.key for row in found.rows}
-        assert len(found.rows) == 39
+        assert "0" not in {sample.key for sample in found.samples}
+        assert len(found.samples) == 39
 
     @pytest.mark.parametrize(
         ("text", "message"),
