@@ -16,9 +16,11 @@ from handler.decoding.flatten import flatten
 from handler.decoding.heif import read_heif
 from handler.decoding.jpeg import read_jpeg
 from handler.decoding.jpeg_pixels import decode_jpeg
-from handler.decoding.orientation import orientation_of, upright
+from handler.decoding.orientation import has_byte_tag, orientation_of, upright
+from handler.decoding.png import read_png
 from handler.decoding.refusals import broken_off
 from handler.decoding.structure import check_structure
+from handler.decoding.webp import is_filled_up
 from handler.errors import ErrorCode, PhotoError
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
@@ -112,6 +114,8 @@ def decode_photo(
     if photo.startswith(b"\xff\xd8"):
         return _decode_jpeg(photo, limits, least_side, deadline, longest_side)
     check_structure(photo)
+    if photo.startswith(b"\x89PNG"):
+        photo = read_png(photo)
     heif = read_heif(photo) if photo[4:8] == b"ftyp" else None
     image = _open(photo)
     _check_size(image.format or "", image.size, limits)
@@ -123,9 +127,16 @@ def decode_photo(
         # pillow-heif changes the orientation that it finds in the notes.
         notes = {} if heif.turned else {"exif": heif.exif, "xmp": heif.xmp}
         image.info = {**image.info, "exif": notes.get("exif"), "xmp": notes.get("xmp")}
+    noted = orientation_of(image)
+    byte_tag = has_byte_tag(image)
     with _turn(deadline) if pixels > _LARGE else nullcontext():
         _load(image)
-        return _finished(image, _least_side(least_side, longest_side, image.size))
+        if image.format == "WEBP" and is_filled_up(photo):
+            raise broken_off()
+        # Pillow turns a TIFF while it loads; the notes of a PNG may stand behind its pixels.
+        left = noted if byte_tag else orientation_of(image)
+        noted = noted if image.format == "TIFF" else left
+        return _finished(image, _least_side(least_side, longest_side, image.size), noted, left)
 
 
 def _decode_jpeg(
@@ -139,7 +150,8 @@ def _decode_jpeg(
         image = decode_jpeg(jpeg, photo, least_side or 0)
         notes = {"exif": jpeg.exif, "xmp": jpeg.xmp, "icc_profile": jpeg.profile}
         image.info = {name: note for name, note in notes.items() if note is not None}
-        return _finished(image, least_side)
+        orientation = orientation_of(image)
+        return _finished(image, least_side, orientation, orientation)
 
 
 def _least_side(least_side: int | None, longest_side: int, size: tuple[int, int]) -> int | None:
@@ -147,9 +159,16 @@ def _least_side(least_side: int | None, longest_side: int, size: tuple[int, int]
     return None if least_side is None else max(least_side, -(-longest_side * min(size) // max(size)))
 
 
-def _finished(image: Image.Image, least_side: int | None) -> DecodedPhoto:
-    orientation = orientation_of(image)
-    return DecodedPhoto(upright(flatten(image, least_side), orientation), orientation)
+def _finished(image: Image.Image, least_side: int | None, noted: int, left: int) -> DecodedPhoto:
+    """Flatten a picture and turn it.
+
+    Args:
+        image: loaded.
+        least_side: as :func:`decode_photo` has it.
+        noted: orientation by the file.
+        left: orientation of the loaded pixels.
+    """
+    return DecodedPhoto(upright(flatten(image, least_side), left), noted)
 
 
 @contextmanager

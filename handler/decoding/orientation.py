@@ -6,7 +6,8 @@ import struct
 from PIL import Image
 
 _ORIENTATION = 0x0112
-_SHORT = 3
+# How each type of integer is read. Source: TIFF 6.0, section 2. The standard asks for SHORT; some cameras write others.
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _MOST_TAGS = 1_024
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 _MOST_XMP_BYTES = 1 << 16
@@ -34,39 +35,60 @@ def upright(picture: Image.Image, orientation: int) -> Image.Image:
 
 
 def orientation_of(opened: Image.Image) -> int:
-    """Return the orientation of a loaded file, 1 to 8, from its EXIF, or from its XMP where there is no EXIF.
+    """Return the orientation of a loaded file, 1 to 8, from its EXIF, or from its XMP where EXIF does not tell it.
 
     It is 1 where the file says nothing that can be read: a photo with broken EXIF is still a photo.
     """
-    if hasattr(opened, "tag_v2"):  # a TIFF's own tags are its EXIF
-        return _one_to_eight(opened.tag_v2.get(_ORIENTATION))
+    noted = _from_tiff_tags(opened) if hasattr(opened, "tag_v2") else _from_exif(_exif(opened))
+    if noted is None:
+        xmp = opened.info.get("xmp")
+        found = _XMP_ORIENTATION.search(xmp[:_MOST_XMP_BYTES]) if isinstance(xmp, bytes) else None
+        noted = int(found[1]) if found else None
+    return noted if noted is not None and 1 <= noted <= 8 else 1
+
+
+def has_byte_tag(opened: Image.Image) -> bool:
+    """Return whether a TIFF gives its orientation as a number of one byte, which Pillow drops and does not obey."""
+    return isinstance(getattr(opened, "tag_v2", {}).get(_ORIENTATION), bytes)
+
+
+def _from_tiff_tags(opened: Image.Image) -> int | None:
+    """Read the tag of a TIFF, whose own tags are its EXIF."""
+    value = opened.tag_v2.get(_ORIENTATION)  # type: ignore[attr-defined]
+    if isinstance(value, bytes) and value:  # Pillow's way to give numbers of one byte
+        return value[0]
+    return value if isinstance(value, int) else None
+
+
+def _exif(opened: Image.Image) -> bytes:
+    """Return a file's EXIF from its byte order on; empty where there is none."""
     exif = opened.info.get("exif")
     if isinstance(exif, bytes):
+        return exif.removeprefix(b"Exif\x00\x00")
+    text = opened.info.get("Raw profile type exif")  # ImageMagick's way to put EXIF into a PNG: three lines, then hex
+    if isinstance(text, str):
         try:
-            return _from_exif(exif.removeprefix(b"Exif\x00\x00"))
-        except struct.error:
-            return 1
-    xmp = opened.info.get("xmp")
-    found = _XMP_ORIENTATION.search(xmp[:_MOST_XMP_BYTES]) if isinstance(xmp, bytes) else None
-    return int(found[1]) if found else 1
+            return bytes.fromhex("".join(text[:_MOST_XMP_BYTES].split("\n")[3:])).removeprefix(b"Exif\x00\x00")
+        except ValueError:
+            return b""
+    return b""
 
 
-def _from_exif(exif: bytes) -> int:
-    """Read the one tag that matters.
+def _from_exif(exif: bytes) -> int | None:
+    """Read the one tag that matters, whatever type of integer it has.
 
-    Pillow's reader takes in all of them, and Image.getexif() would let megabytes of hostile tags hold the worker.
+    Pillow's reader takes in all tags, and Image.getexif() would let megabytes of hostile tags hold the worker.
     """
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
-        return 1
-    (directory,) = struct.unpack_from(order + "I", exif, 4)
-    (tags,) = struct.unpack_from(order + "H", exif, directory)
-    for index in range(min(tags, _MOST_TAGS)):
-        tag, unit, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * index)
-        if tag == _ORIENTATION:
-            return _one_to_eight(value) if unit == _SHORT else 1
-    return 1
-
-
-def _one_to_eight(value: object) -> int:
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return None
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, 4)
+        (tags,) = struct.unpack_from(order + "H", exif, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * min(tags, _MOST_TAGS), 12):
+            tag, unit = struct.unpack_from(order + "HH", exif, entry)
+            if tag == _ORIENTATION:
+                return int(struct.unpack_from(order + _INTEGERS[unit], exif, entry + 8)[0]) if unit in _INTEGERS else 1
+    except struct.error:
+        pass
+    return None

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from handler.decoding.decode import decode
+from handler.decoding.decode import decode, decode_photo
 from handler.errors import PhotoError
 from tests.support.drawn_photos import encoded, heic, striped
+from tests.support.odd_heics import noted
 from tests.support.odd_photos import grey_tiff, png, png_chunk, tiff
 from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
@@ -124,6 +126,16 @@ def channels_moved() -> bytes:
     return bytes(profile).replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
 
 
+INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+
+
+def exif_of(orientation: int, unit: int = 3, order: str = "<") -> bytes:
+    """Return EXIF of one tag, whose value has a type of one's own."""
+    value = struct.pack(order + INTEGERS[unit].upper(), orientation).ljust(4, b"\0")
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 1)
+    return start + struct.pack(order + "HHI", 0x0112, unit, 1) + value + bytes(4)
+
+
 TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -143,6 +155,57 @@ class TestOrientation:
         exif[0x0112] = orientation
         stored = PICTURE.transpose(TURN[orientation])
         assert_shows_the_picture(decode(encoded(stored, file_format, exif=exif), LIMITS), tolerance=20)
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize("unit", [1, 3, 4, 6, 8, 9])
+    @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "HEIC"])
+    def test_every_type_of_integer(self, file_format: str, unit: int, order: str) -> None:
+        """The standard asks for SHORT; some cameras write others."""
+        exif = exif_of(6, unit, order)
+        stored = PICTURE.transpose(Image.Transpose.ROTATE_90)
+        if file_format == "HEIC":
+            data = noted(stored, exif)
+        else:
+            data = encoded(stored, file_format, exif=b"Exif\0\0" + exif, quality=95)
+        assert_shows_the_picture(decode(data, LIMITS), tolerance=20)
+
+    @pytest.mark.parametrize("unit", [1, 3, 4, 6, 8, 9])
+    def test_every_type_of_integer_in_a_tiff(self, unit: int) -> None:
+        stored = PICTURE.transpose(Image.Transpose.ROTATE_90)
+        data = encoded(stored, "TIFF", tiffinfo={0x0112: 6})
+        note = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+        assert data.count(note) == 1
+        value = struct.pack("<" + INTEGERS[unit], 6).ljust(4, b"\0")
+        changed = data.replace(note, struct.pack("<HHI", 0x0112, unit, 1) + value)
+        assert_shows_the_picture(decode(changed, LIMITS))
+
+    @pytest.mark.parametrize("quote", ["'", '"'])
+    def test_xmp_in_a_tiff(self, quote: str) -> None:
+        xmp = f"<rdf:Description tiff:Orientation={quote}6{quote}/>".encode()
+        data = encoded(PICTURE.transpose(Image.Transpose.ROTATE_90), "TIFF", tiffinfo={700: xmp})
+        photo = decode_photo(data, LIMITS)
+        assert_shows_the_picture(photo.image)
+        assert photo.orientation == 6
+
+    def test_a_number_that_is_no_orientation(self) -> None:
+        for value in (0, 9, 200):
+            assert_shows_the_picture(decode(encoded(PICTURE, exif=b"Exif\0\0" + exif_of(value), quality=95), LIMITS))
+
+    def test_exif_as_imagemagick_writes_it_into_a_png(self) -> None:
+        exif = b"Exif\0\0" + exif_of(6)
+        text = f"\nexif\n{len(exif):8}\n" + exif.hex() + "\n"
+        note = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text.encode()))
+        data = encoded(PICTURE.transpose(Image.Transpose.ROTATE_90), "PNG")
+        assert_shows_the_picture(decode(data[:33] + note + data[33:], LIMITS))
+
+    def test_xmp_counts_where_exif_does_not_say_it(self) -> None:
+        stored = PICTURE.transpose(Image.Transpose.ROTATE_90)
+        xmp = b"<rdf:Description tiff:Orientation='6'/>"
+        silent = exif_of(6).replace(struct.pack("<H", 0x0112), struct.pack("<H", 0x0100))
+        data = encoded(stored, "WEBP", xmp=xmp, exif=b"Exif\0\0" + silent, lossless=True)
+        assert_shows_the_picture(decode(data, LIMITS))
+        data = encoded(PICTURE, "WEBP", xmp=xmp, exif=b"Exif\0\0" + exif_of(1), lossless=True)
+        assert_shows_the_picture(decode(data, LIMITS))
 
     @pytest.mark.parametrize("note", ['tiff:Orientation="6"', "<tiff:Orientation>6</tiff:Orientation>"])
     def test_orientation_in_xmp(self, note: str) -> None:
