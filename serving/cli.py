@@ -35,7 +35,7 @@ def start() -> None:
         typer.echo(f"serving: {fault}", err=True)
     try:
         typer.echo(f"TorchServe {control.start(settings)}")
-    except (control.ServiceError, OSError) as error:
+    except (control.ServiceError, AddressTakenError, OSError) as error:
         raise SystemExit(f"serving: {error}") from error
 
 

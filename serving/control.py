@@ -1,4 +1,4 @@
-"""Start and stop a service in the background; both return when it is so."""
+"""Start and stop a service in the background. Both return when the service is ready, or gone."""
 
 import fcntl
 import os
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serving import logs
+from serving.engine import require_free_addresses
 from serving.probe import engine_answers, predicts, read_engine_key, read_key
 from serving.settings import ServingSettings
 from serving.supervisor import Instance, read_instance
@@ -32,6 +33,7 @@ def start(settings: ServingSettings) -> str:
 
     Raises:
         ServiceError: it did not get ready.
+        AddressTakenError: another program listens on an address; a running service was left as it is.
         FileNotFoundError: there is no model archive.
     """
     settings.require_archive()
@@ -45,7 +47,9 @@ def start(settings: ServingSettings) -> str:
         elif _answers_in_the_end(settings, instance):
             return f"already running, up to date: {settings.inference}"
         else:
-            done = "restarted, for it did not answer"
+            done = "restarted because it did not answer"
+        # The running service must not be stopped for a start that cannot succeed.
+        require_free_addresses(settings, instance.listening_ports() if instance is not None else ())
         stop(settings)
         return f"{done} in {_launch(settings):.1f} s: {settings.inference}"
 

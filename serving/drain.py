@@ -9,7 +9,7 @@ from typing import IO
 import requests
 
 VARIABLE = "SERVING_DRAIN_SIGN"  # tells the handler where the sign is
-_SECONDS = 20.0
+DRAIN_SECONDS = 20.0
 _CHECK_SECONDS = 0.05
 _ON_THE_WAY_SECONDS = 0.3  # for answers between the worker and the client
 _TIMEOUT = (2, 5)  # seconds: connect, read
@@ -29,7 +29,7 @@ def drain(sign: Path, management: str, key: str, hurried: threading.Event) -> st
     sign.write_text("draining", encoding="ascii")
     with sign.open("rb") as file:
         batches_ended = False
-        while time.monotonic() - began < _SECONDS:
+        while time.monotonic() - began < DRAIN_SECONDS:
             if hurried.wait(_CHECK_SECONDS):
                 return "drain cut short"
             batches_ended = batches_ended or _all_batches_ended(file)
@@ -41,7 +41,7 @@ def drain(sign: Path, management: str, key: str, hurried: threading.Event) -> st
             if pending == 0:
                 hurried.wait(_ON_THE_WAY_SECONDS)
                 return f"drained in {time.monotonic() - began:.1f} s"
-    return f"not drained within {_SECONDS:.0f} s"
+    return f"not drained within {DRAIN_SECONDS:.0f} s"
 
 
 def pending_requests(management: str, key: str) -> int | None:

@@ -11,17 +11,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from serving import drain, logs
+from serving import drain, environment, logs
 from serving.java import find_java
 from serving.probe import has_ready_worker, predicts, read_engine_key
 from serving.settings import ServingSettings
 
 _LOGGING = Path(__file__).parent / "log4j2.xml"
-_STOP_SECONDS = 15
-_REAP_SECONDS = 2  # after SIGKILL; with the drain, all of it fits the 40 s that a container is given
+STOP_SECONDS = 15  # Java's own end, after SIGTERM
+REAP_SECONDS = 2  # after SIGKILL; with the drain, all of it fits into the 40 s that a container is given
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",  # one thread and no regions: a body of 50 MB is 50 MB
     "-Xmx512m",
@@ -35,8 +36,6 @@ _JAVA_OPTIONS = (
     # TorchServe hands each server batch to Java's common pool, which on two cores begins a thread for every one.
     "-Djava.util.concurrent.ForkJoinPool.common.parallelism=2",
 )
-# Code on PYTHONPATH would win over the code in the archive; TS_CONFIG_FILE over the settings named on the command line.
-_NOT_INHERITED = frozenset({"PYTHONPATH", "TS_CONFIG_FILE"})
 
 
 class AddressTakenError(RuntimeError):
@@ -57,12 +56,7 @@ class Engine:
 
     def __init__(self, settings: ServingSettings) -> None:
         self.settings = settings
-        if taken := [address for address in settings.listens if _is_taken(address)]:
-            raise AddressTakenError(
-                f"{', '.join(taken)} is in use by another program. Stop it, or move this service with "
-                "TS_INFERENCE_ADDRESS, TS_MANAGEMENT_ADDRESS, TS_METRICS_ADDRESS, TS_GRPC_INFERENCE_PORT, "
-                "TS_GRPC_MANAGEMENT_PORT."
-            )
+        require_free_addresses(settings)
         java, packages = find_java(), _site_packages()
         # Sockets of the workers lie here; a path of theirs may have at most 107 bytes, so not under `state`.
         self.temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
@@ -103,17 +97,17 @@ class Engine:
         """End Java and its workers, whatever state they are in, and remove what they left."""
         self._signal_group(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_STOP_SECONDS)
+            self.process.wait(STOP_SECONDS)
         self._signal_group(signal.SIGKILL)
         self.process.wait()
         self._reap()
-        self._relay.join(_REAP_SECONDS)
+        self._relay.join(REAP_SECONDS)
         self._forget_keys()
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _reap(self) -> None:
         """Wait until nothing of the group is left; as process 1 of a container we inherit what Java leaves."""
-        deadline = time.monotonic() + _REAP_SECONDS
+        deadline = time.monotonic() + REAP_SECONDS
         with suppress(ProcessLookupError):
             while time.monotonic() < deadline:
                 with suppress(ChildProcessError):
@@ -141,7 +135,7 @@ class Engine:
         ]
 
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        inherited = environment.for_engine(os.environ, self.settings.passed_variables)
         own = {
             "TEMP": self.temporary,
             "TMPDIR": self.temporary,
@@ -162,6 +156,25 @@ class Engine:
     def _forget_keys(self) -> None:
         for path in (self.settings.state / "key_file.json", self.settings.token_file):
             path.unlink(missing_ok=True)
+
+
+def require_free_addresses(settings: ServingSettings, own_ports: Collection[int] = ()) -> None:
+    """Refuse to start where another program listens.
+
+    Args:
+        settings: of the service that is about to start.
+        own_ports: ports of the running service, which is about to be replaced.
+
+    Raises:
+        AddressTakenError: another program listens on one of the addresses.
+    """
+    others = [address for address in settings.listens if int(address.rpartition(":")[2]) not in own_ports]
+    if taken := [address for address in others if _is_taken(address)]:
+        raise AddressTakenError(
+            f"{', '.join(taken)} is in use by another program. Stop it, or move this service with "
+            "TS_INFERENCE_ADDRESS, TS_MANAGEMENT_ADDRESS, TS_METRICS_ADDRESS, TS_GRPC_INFERENCE_PORT, "
+            "TS_GRPC_MANAGEMENT_PORT."
+        )
 
 
 def _is_taken(address: str) -> bool:

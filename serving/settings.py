@@ -22,13 +22,14 @@ class ServingSettings:
         config: TorchServe's ``config.properties``.
         store: folder with the model archives.
         state: folder of this instance: its keys, who runs it. Two instances need two.
-        log_folder: folder of its log, likewise.
+        log_folder: folder of its log. Two instances need two.
         token_file: the file with the inference key, for clients; the management key never leaves ``state``.
         inference: base URL of the inference API.
         management: base URL of the management API.
         metrics: base URL of the metrics.
         metrics_config: the file that declares them.
         listens: every ``host:port`` that the engine binds, gRPC's included.
+        passed_variables: names of more variables that the engine may see.
         overrides: the variables ``TS_*`` that override the file, sorted.
         startup_timeout: seconds until a real prediction must have been answered, and that may pass without a worker.
     """
@@ -43,6 +44,7 @@ class ServingSettings:
     metrics: str
     metrics_config: Path
     listens: tuple[str, ...]
+    passed_variables: tuple[str, ...]
     overrides: tuple[tuple[str, str], ...]
     startup_timeout: float
 
@@ -124,6 +126,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
             *(values[key].removeprefix("http://") for key in _ADDRESSES),
             *(f"127.0.0.1:{values[key]}" for key in _GRPC_PORTS),
         ),
+        passed_variables=tuple(environment.get("SERVING_PASS_ENV", "").split()),
         overrides=tuple(sorted((name, value) for name, value in environment.items() if name.startswith("TS_"))),
         startup_timeout=float(timeout),
     )

@@ -54,6 +54,16 @@ class Instance:
         """Tell whether Java still runs."""
         return _runs(self.java, self.java_started)
 
+    def listening_ports(self) -> frozenset[int]:
+        """Return the TCP ports on which Java listens; none if it does not run."""
+        if not self.java_alive():
+            return frozenset()
+        try:
+            connections = psutil.Process(self.java).net_connections("tcp")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return frozenset()
+        return frozenset(connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN)
+
 
 def read_instance(state: Path) -> Instance | None:
     """Read who runs the service of a state folder; None when nobody does or did."""

@@ -19,6 +19,7 @@ import requests
 import yaml
 
 from benchmarks.services import free_ports
+from serving.drain import pending_requests
 from tests.conftest import ROOT
 
 LOCKSTEP = "lockstep"
@@ -28,6 +29,11 @@ OTHER_PROGRAMS = {
     "INBOX": "sftp://returns:confidential@storage/inbox",
     "WEBHOOK_URL": "https://chat/confidential",
     "AZURE_STORAGE_CONNECTION_STRING": "AccountKey=confidential",
+    "API_KEY": "confidential",
+    "DATABASE_DSN": "host=db password=confidential",
+    "GITHUB_PAT": "confidential",
+    "HTTPS_PROXY": "http://user:confidential@proxy:3128",
+    "smtp_password": "confidential",
     "MAKEFLAGS": " -- INBOX=sftp://returns:confidential@storage/inbox",
 }
 
@@ -99,6 +105,14 @@ class ServiceUnderTest:
         key = json.loads((self.state / "key_file.json").read_text())["management"]["key"]
         headers = {"Authorization": f"Bearer {key}"}
         return requests.request(method, f"{self.management}{path}", headers=headers, timeout=120)
+
+    def wait_for_waiting_requests(self, count: int) -> None:
+        """Return once so many requests wait in the engine's queues, behind those that the workers have in hand."""
+        key = json.loads((self.state / "key_file.json").read_text())["management"]["key"]
+        deadline = time.monotonic() + 60
+        while (pending_requests(self.management, key) or 0) < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def post(self, body: bytes, content_type: str = "image/jpeg", path: str = "", **headers: str) -> requests.Response:
         """Post a raw body to the model."""

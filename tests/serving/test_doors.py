@@ -82,12 +82,14 @@ def test_nothing_listens_beyond_this_machine(service: ServiceUnderTest) -> None:
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
-def test_workers_do_not_see_what_they_need_not(service: ServiceUnderTest) -> None:
+def test_the_engine_and_its_workers_see_only_the_variables_that_they_need(service: ServiceUnderTest) -> None:
+    """The shell that started the service held those of other programs."""
     java = next(process for process in service.processes() if process.name() == "java")
-    assert {"TORCHSERVE_TOKEN_FILE", *OTHER_PROGRAMS} <= java.environ().keys()
-    for worker in service.workers():
-        environment = worker.environ()
-        assert "TORCHSERVE_TOKEN_FILE" not in environment
+    workers = service.workers()
+    assert workers
+    for process in (java, *workers):
+        environment = process.environ()
+        assert environment.keys().isdisjoint({"TORCHSERVE_TOKEN_FILE", *OTHER_PROGRAMS})
         assert "SERVING_STATE" in environment
         assert not [name for name, value in environment.items() if "confidential" in value]
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import stat
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -112,7 +111,9 @@ def test_a_service_that_is_busy_is_waited_for(second_service: ServiceUnderTest) 
     worker.suspend()
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(second_service.start)
-        time.sleep(7)  # a prediction alone is waited for 5 s
+        # The worker has the first prediction in hand. A second one waits once `start` has given up on the first.
+        second_service.wait_for_waiting_requests(1)
+        assert not started.done()
         worker.resume()
         assert "already running" in started.result()
     assert {process.pid for process in second_service.processes()} == before
@@ -162,6 +163,21 @@ def test_a_taken_port_is_named(second_service: ServiceUnderTest) -> None:
     assert f"127.0.0.1:{port} is in use by another program" in output
     assert "TS_MANAGEMENT_ADDRESS" in output
     assert second_service.processes() == []
+
+
+def test_a_start_that_finds_a_port_taken_leaves_the_running_service_as_it_is(second_service: ServiceUnderTest) -> None:
+    second_service.start()
+    before = {process.pid for process in second_service.processes()}
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        second_service.environment["TS_METRICS_ADDRESS"] = f"http://127.0.0.1:{port}"
+        output = second_service.command("serving", "start", check=False)
+    assert f"127.0.0.1:{port} is in use by another program" in output
+    assert {process.pid for process in second_service.processes()} == before
+    assert second_service.post(PHOTO).status_code == 200
+    assert "restarted with what changed" in second_service.start()  # the port is free again
 
 
 def test_missing_archive_says_what_to_do(second_service: ServiceUnderTest, archive: Path) -> None:
