@@ -45,7 +45,7 @@ COPY --from=batch-build /app/results results
 COPY --from=batch-build /app/service_client service_client
 COPY --from=batch-build /app/batch_client batch_client
 ENV INBOX=/inbox RESULTS_DB=/data/results.db PROCESSED_DIR=/data/processed QUARANTINE_DIR=/data/quarantine \
-    MEDIA_DIR=/data/media LOG_DIR=/logs TORCHSERVE_URL=http://server:8080 TORCHSERVE_TOKEN_FILE=/run/keys/inference
+    MEDIA_DIR=/data/media REPORT_DIR=/data/reports LOG_DIR=/logs TORCHSERVE_URL=http://server:8080 TORCHSERVE_TOKEN_FILE=/run/keys/inference
 USER 1000:1000
 HEALTHCHECK --interval=20s --timeout=30s --start-period=120s CMD ["batch-client", "status"]
 CMD ["batch-client", "schedule"]
@@ -65,7 +65,7 @@ COPY --from=web-build /opt/venv /opt/venv
 COPY --from=web-build /app/results results
 COPY --from=web-build /app/service_client service_client
 COPY --from=web-build /app/web web
-ENV RESULTS_DB=/data/results.db MEDIA_DIR=/data/media WEB_DIR=/data/web WEB_HOST=0.0.0.0 \
+ENV RESULTS_DB=/data/results.db MEDIA_DIR=/data/media WEB_DIR=/accounts WEB_HOST=0.0.0.0 \
     TORCHSERVE_URL=http://server:8080 TORCHSERVE_TOKEN_FILE=/run/keys/inference
 EXPOSE 8000
 USER 1000:1000

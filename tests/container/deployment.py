@@ -49,8 +49,8 @@ class Deployment:
             if (ROOT / path).is_file():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / path, folder / path)
-        for name_of_volume in ("data", "logs"):
-            os.chown(folder / name_of_volume, OWNER, OWNER)
+        for writable in ("accounts", "data", "data/media", "logs"):
+            os.chown(folder / writable, OWNER, OWNER)
         # Port 0: any that is free; another one after each start.
         own = {
             "IMAGE_PREFIX": name,

