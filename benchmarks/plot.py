@@ -1,4 +1,4 @@
-"""The picture of the README: throughput and latency against the number of clients."""
+"""The picture of docs/performance.md: throughput and latency against the number of clients."""
 
 from pathlib import Path
 from typing import Any

@@ -49,7 +49,7 @@ def test_curl_with_form_file_gives_the_same_answer(service: ServiceUnderTest) ->
 
 
 def test_curl_with_web_form_is_told_the_remedy(service: ServiceUnderTest) -> None:
-    """TorchServe decodes a form before we see it; most photos already fail there, and the README says so."""
+    """TorchServe decodes a form before we see it. Most photos already fail there; docs/prediction-api.md says so."""
     status, value = curl(service, "--data-binary", "photo")
     assert status == 415
     assert value["error"]["code"] == "form_encoded_body"

@@ -8,7 +8,7 @@ class WebError(Exception):
 
     Args:
         status: of HTTP.
-        code: one word, listed in the README.
+        code: one word, listed in docs/prediction-api.md.
         message: what is wrong and what helps.
         headers: to send along.
         **more: further fields of ``error``.
