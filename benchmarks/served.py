@@ -1,5 +1,6 @@
 """The handler as the worker loads it, in this process, without a server."""
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.errors import PhotoError
 from handler.image_handler import ImageHandler
 from handler.offline import Context
-from handler.pipeline import PhotoInWork, prepare
-from handler.request import EncodedPhoto
+from handler.pipeline import prepare
+from handler.request import EncodedPhoto, Request
 
 
 class ServedModel:
@@ -36,10 +38,16 @@ class ServedModel:
         Raises:
             ValueError: the handler refuses it.
         """
-        work = prepare(PhotoInWork(EncodedPhoto(None, photo)), self._handler.contract, self._handler.settings.limits)
-        if work.pixels is None:
-            raise ValueError(f"the handler refuses a photo of the benchmark: {work.error}")
-        return work.pixels
+        prepared = prepare(
+            EncodedPhoto(None, photo),
+            Request("predict"),
+            self._handler.contract,
+            self._handler.settings.limits,
+            deadline=math.inf,
+        )
+        if isinstance(prepared, PhotoError):
+            raise ValueError(f"the handler refuses a photo of the benchmark: {prepared}")
+        return prepared.pixels
 
     def infer(self, photos: NDArray[np.uint8]) -> None:
         """Run the network."""

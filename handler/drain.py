@@ -1,4 +1,4 @@
-"""Is the service about to end? TorchServe drops what it has begun, so the supervisor asks us first."""
+"""Decline requests while the service shuts down: TorchServe drops requests that it has begun."""
 
 import fcntl
 import os
@@ -8,25 +8,26 @@ from contextlib import contextmanager
 VARIABLE = "SERVING_DRAIN_SIGN"
 
 
-class DrainSign:
-    """The supervisor's sign: a file that is empty while photos are welcome.
+class DrainFlag:
+    """The supervisor's flag: a file that is empty while the service accepts photos.
 
-    A batch holds a shared lock on it. Once the supervisor has written into the file and had it locked for itself,
-    every batch that was begun before has ended, and all later ones are declined. Both cost microseconds a batch.
+    Each server batch holds a shared lock on the file. The supervisor writes into the file and then takes the exclusive
+    lock. When it has the lock, all batches that began earlier have ended, and all later ones are declined. The lock
+    costs a batch microseconds.
     """
 
     def __init__(self) -> None:
-        path = os.environ.get(VARIABLE)  # not set where no supervisor is: at the archive's verification
-        self._sign = os.open(path, os.O_RDONLY) if path else None
+        path = os.environ.get(VARIABLE)  # not set without a supervisor, as in the verification of an archive
+        self._file = os.open(path, os.O_RDONLY) if path else None
 
     @contextmanager
     def batch(self) -> Iterator[bool]:
-        """Hold the sign for one server batch; gives whether the batch is to be declined."""
-        if self._sign is None:
+        """Hold the lock during one server batch; yield whether the batch is to be declined."""
+        if self._file is None:
             yield False
             return
-        fcntl.flock(self._sign, fcntl.LOCK_SH)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
         try:
-            yield os.fstat(self._sign).st_size > 0
+            yield os.fstat(self._file).st_size > 0
         finally:
-            fcntl.flock(self._sign, fcntl.LOCK_UN)
+            fcntl.flock(self._file, fcntl.LOCK_UN)

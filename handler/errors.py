@@ -62,3 +62,13 @@ class PhotoError(Exception):
     def status(self) -> HTTPStatus:
         """Return the HTTP status of the answer."""
         return self.code.status
+
+
+def internal_error() -> PhotoError:
+    """Return the error for a bug of ours. The client gets no detail; the log has it."""
+    return PhotoError(ErrorCode.INTERNAL_ERROR, "The service failed on this photo. Try again later.")
+
+
+def draining() -> PhotoError:
+    """Return the error for a request that comes while the service is about to end."""
+    return PhotoError(ErrorCode.DRAINING, "The service is about to end or restart. Try again in a little while.")

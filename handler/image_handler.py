@@ -12,13 +12,23 @@ from typing import Any
 import numpy as np
 
 from handler import contract, settings
-from handler.drain import DrainSign
-from handler.errors import PhotoError
-from handler.explain import covered
+from handler.drain import DrainFlag
+from handler.errors import PhotoError, draining, internal_error
 from handler.metrics import Metrics
-from handler.pipeline import RowAnswers, prepare
-from handler.request import Request, parse
-from handler.response import Response, draining_response, error_response, internal_error_response, json_response
+from handler.pipeline import (
+    DECODE_QUEUE_TIMEOUT_S,
+    Inferred,
+    Prepared,
+    Row,
+    events_of,
+    infer,
+    infer_covered,
+    predict,
+    prepare,
+    respond,
+)
+from handler.request import EncodedPhoto, Request, parse
+from handler.response import Response, error_response, json_response
 from handler.runtimes import runtime
 
 log = logging.getLogger("handler")
@@ -28,12 +38,12 @@ class ImageHandler:
     """Classify the photos of a server batch; each row gets its own status."""
 
     def initialize(self, context: Any) -> None:
-        """Load contract and graph, and run once, so that the first photo is as fast as the second.
+        """Load contract and graph, and run the graph once so that the first photo is as fast as the second.
 
         Raises:
-            ValueError, OSError: the archive is incomplete or inconsistent; the worker then does not start.
+            ValueError, OSError: the archive is incomplete or inconsistent. The worker does not start then.
         """
-        # TorchServe logs two lines a batch at INFO through the root logger.
+        # TorchServe logs two lines per server batch at INFO through the root logger.
         logging.getLogger().setLevel(logging.WARNING)
         log.setLevel(logging.INFO)
         folder = Path(context.system_properties["model_dir"])
@@ -43,7 +53,7 @@ class ImageHandler:
             folder, self.contract, self.settings.threads, self.settings.graph, _accelerator(context)
         )
         self.pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
-        self.drain_sign = DrainSign()
+        self.drain_flag = DrainFlag()
         side = self.contract.input_size
         self.runtime.infer(np.zeros((1, side, side, 3), dtype=np.uint8))
         self.metrics = Metrics(context.metrics, self.contract, self.runtime.name, self.runtime.device)
@@ -53,24 +63,25 @@ class ImageHandler:
         """Answer a server batch.
 
         Args:
-            data: one row a request.
-            context: TorchServe's; carries headers in and statuses out, by row.
+            data: one row per request.
+            context: TorchServe's; it carries the headers of each row in and the status of each row out.
 
         Returns:
-            One encoded body a row, in the same order.
+            One encoded body per row, in the same order.
         """
-        with self.drain_sign.batch() as declined:
-            responses = [draining_response()] * len(data) if declined else self._classify(data, context)
+        with self.drain_flag.batch() as is_draining:
+            rows = [draining()] * len(data) if is_draining else self._classify(data, context)
+        responses = [self._respond(row) for row in rows]
         for index, response in enumerate(responses):
             context.set_response_status(response.status, response.phrase, index)
             context.set_response_content_type(index, response.content_type)
             for name, value in response.headers:
                 context.set_response_header(index, name, value)
-        self.metrics.answered(responses)
+        self.metrics.answered(event for row in rows for event in events_of(row))
         return [response.body for response in responses]
 
     def describe(self) -> dict[str, Any]:
-        """Say what is running."""
+        """Return the description of the running model."""
         return {
             "model_version": self.contract.model_version,
             "contract_version": self.contract.contract_version,
@@ -80,42 +91,48 @@ class ImageHandler:
             "device": self.runtime.device,
         }
 
-    def _classify(self, data: list[dict[str, Any]], context: Any) -> list[Response]:
-        return self._respond([self._parse(row, context, index) for index, row in enumerate(data)])
+    def _classify(self, data: list[dict[str, Any]], context: Any) -> list[Row | PhotoError]:
+        """Decode in parallel, run the network once over all photos that decode, and predict."""
+        deadline = time.monotonic() + DECODE_QUEUE_TIMEOUT_S
+        rows = [self._parse(row, context, index) for index, row in enumerate(data)]
+        work = [(row, encoded) for row in rows if isinstance(row, Row) for encoded in row.request.photos]
+        prepared = list(self.pool.map(lambda item: self._prepare(item[0].request, item[1], deadline), work))
+        for _, seconds in prepared:
+            self.metrics.decoded(seconds)
+        inferred = self._infer([photo for photo, _ in prepared])
+        for (row, _), photo in zip(work, inferred, strict=True):
+            row.photos.append(predict(photo, self.contract))
+        return rows
 
-    def _parse(self, row: dict[str, Any], context: Any, index: int) -> Request | Response:
+    def _parse(self, row: dict[str, Any], context: Any, index: int) -> Row | PhotoError:
         try:
-            return parse(row, context.get_all_request_header(index), self.settings.limits.max_photos)
+            return Row(parse(row, context.get_all_request_header(index), self.settings.limits.max_photos))
         except PhotoError as error:
-            return error_response(error)
+            return error
 
-    def _respond(self, requests: list[Request | Response]) -> list[Response]:
-        """Decode side by side, run the network once over all that decoded, answer row by row."""
-        rows = [RowAnswers(request) for request in requests if isinstance(request, Request)]
-        pending = [photo for row in rows for photo in row.photos]
-        prepared = list(self.pool.map(lambda p: prepare(p, self.contract, self.settings.limits), pending))
-        for photo in prepared:
-            self.metrics.decoded(photo.seconds)
-        good = [photo for photo in prepared if photo.pixels is not None]
-        if good:
-            began = time.perf_counter()
-            logits = self.runtime.infer(np.stack([photo.pixels for photo in good if photo.pixels is not None]))
+    def _prepare(self, request: Request, encoded: EncodedPhoto, deadline: float) -> tuple[Prepared | PhotoError, float]:
+        """Prepare one photo; return also the seconds that it took."""
+        began = time.perf_counter()
+        photo = prepare(encoded, request, self.contract, self.settings.limits, deadline)
+        return photo, time.perf_counter() - began
+
+    def _infer(self, photos: list[Prepared | PhotoError]) -> list[Inferred | PhotoError]:
+        began = time.perf_counter()
+        inferred = infer(photos, self.runtime)
+        if any(isinstance(photo, Inferred) for photo in inferred):
             self.metrics.inferred(time.perf_counter() - began)
-            for photo, row_logits in zip(good, logits, strict=True):
-                photo.logits = row_logits
-                if photo.explained and photo.pixels is not None:
-                    photo.covered_logits = self.runtime.infer(covered(photo.pixels))
-        answers = iter(rows)
-        return [self._answer(next(answers)) if isinstance(request, Request) else request for request in requests]
+        return [infer_covered(photo, self.runtime) for photo in inferred]
 
-    def _answer(self, row: RowAnswers) -> Response:
+    def _respond(self, row: Row | PhotoError) -> Response:
+        if isinstance(row, PhotoError):
+            return error_response(row)
         if row.request.purpose == "describe":
             return json_response(self.describe())
         try:
-            return row.response(self.contract)
-        except Exception:  # a bug of ours must not take the neighbours along
+            return respond(row.request, row.photos)
+        except Exception:  # a bug of ours must not harm the other rows
             log.exception("a row could not be answered")
-            return internal_error_response()
+            return error_response(internal_error())
 
 
 def _accelerator(context: Any) -> int | None:

@@ -1,6 +1,6 @@
-"""What Prometheus learns of the handler's work, through TorchServe's own metrics.
+"""The handler's metrics for Prometheus, reported through TorchServe.
 
-Names, kinds and labels are declared in ``serving/metrics.yaml``; of what is not declared the engine drops every value.
+``serving/metrics.yaml`` declares their names, kinds and labels. The engine drops the values of undeclared metrics.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.contract import Contract
 from handler.errors import ErrorCode
-from handler.response import Response
+from handler.pipeline import Event
 
 log = logging.getLogger("handler")
 
@@ -24,7 +24,7 @@ LOADED = "refund_model_loaded_timestamp_seconds"
 NAMES = (PREDICTIONS, ONE_MINUS_CONFIDENCE, ERRORS, DECODE, INFERENCE, LOADED)
 
 _DECISIONS = ("accept", "review")
-# A value travels to the engine as a line of text in which these separate the labels.
+# A value travels to the engine as a line of text in which these characters separate the labels.
 _LABEL = str.maketrans(",:|", "   ")
 
 
@@ -32,10 +32,10 @@ class Metrics:
     """The handler's counters and histograms.
 
     Args:
-        engine: TorchServe's metrics cache; None where there is no engine, and nothing is reported then.
+        engine: TorchServe's metrics cache; without an engine it is None and nothing is reported.
         contract: names the classes and the model version.
-        graph: what runs, as ``describe`` says it.
-        device: likewise.
+        graph: the running graph, as in ``describe``.
+        device: the device, as in ``describe``.
     """
 
     def __init__(self, engine: Any, contract: Contract, graph: str, device: str) -> None:
@@ -49,7 +49,7 @@ class Metrics:
         self._begin(contract, graph, device)
 
     def _begin(self, contract: Contract, graph: str, device: str) -> None:
-        """Let every counter begin at 0: of a series that begins at 1, Prometheus never sees the first one."""
+        """Start every counter at 0: Prometheus does not see the first event of a series that starts at 1."""
         for name in contract.classes:
             for decision in _DECISIONS:
                 self._add(PREDICTIONS, 0, name, decision, self._version)
@@ -58,24 +58,24 @@ class Metrics:
         self._add(LOADED, int(time.time()), self._version, contract.contract_version, graph, device)
 
     def decoded(self, seconds: float) -> None:
-        """Report one photo's way from bytes to the network's input."""
+        """Report the time of one photo from its bytes to the network's input."""
         self._add(DECODE, seconds)
 
     def inferred(self, seconds: float) -> None:
-        """Report the network's time for one server batch."""
+        """Report the time of the network for one server batch."""
         self._add(INFERENCE, seconds)
 
-    def answered(self, responses: Iterable[Response]) -> None:
-        """Count what the photos of a server batch came to; one line a series, for each line costs."""
+    def answered(self, events: Iterable[Event]) -> None:
+        """Count the predictions and errors of a server batch, with one line per series: each line costs time."""
         predictions: Counter[tuple[str, str]] = Counter()
-        errors: Counter[str] = Counter()
-        for entry in (entry for response in responses for entry in response.counted):
-            if "error" in entry:
-                errors[entry["error"]["code"]] += 1
+        errors: Counter[ErrorCode] = Counter()
+        for event in events:
+            if isinstance(event, ErrorCode):
+                errors[event] += 1
             else:
-                predictions[entry["predicted_class"], entry["decision"]] += 1
-                # The engine's buckets are fixed from 0.005 to 10 and fine near 0, where confidence is near 1.
-                self._add(ONE_MINUS_CONFIDENCE, round(1 - entry["confidence"], 6), self._version)
+                predictions[event["predicted_class"], event["decision"]] += 1
+                # The engine's buckets run from 0.005 to 10 and are fine near 0. Confidence is most often near 1.
+                self._add(ONE_MINUS_CONFIDENCE, round(1 - event["confidence"], 6), self._version)
         for (name, decision), count in predictions.items():
             self._add(PREDICTIONS, count, name, decision, self._version)
         for code, count in errors.items():

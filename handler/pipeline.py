@@ -1,8 +1,12 @@
-"""From the photos of one request to its response."""
+"""The steps from the photos of a request to its response: prepare, infer, predict, respond.
+
+Each step takes a value of one type and returns a value of the next. A photo that fails leaves the steps as a
+:class:`PhotoError`, so that one bad photo never harms the others of its server batch.
+"""
 
 import logging
-import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,136 +14,193 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handler.contract import Contract
-from handler.decoding.decode import Limits, decode
-from handler.errors import ErrorCode, PhotoError
-from handler.explain import OVERLAY_SIDE, explanation, heatmap_of, overlay, reduced
+from handler.decoding.decode import Limits, decode_photo
+from handler.errors import ErrorCode, PhotoError, internal_error
+from handler.explain import OVERLAY_SIDE, covered, explanation, heatmap_of, overlay, reduced
 from handler.fingerprint import fingerprint_of
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
-from handler.response import (
-    PNG,
-    Response,
-    error_entry,
-    error_response,
-    internal_error_entry,
-    internal_error_response,
-    json_response,
-)
+from handler.response import PNG, Response, error_entry, error_response, json_response
+from handler.runtimes.runtime import Runtime
 
-log = logging.getLogger("handler")
+log = logging.getLogger(__name__)
 
-# Of the engine's responseTimeout of 60 s, after which it ends the worker and with it everybody's requests. No photo
-# within the limits takes more than some seconds, but one server batch may bring 128 of the largest.
-PATIENCE_S = 30.0
+# Half of the engine's responseTimeout of 60 s. The engine ends a worker that exceeds it, and with the worker all
+# requests that are in flight. A photo within the limits takes a few seconds at most, but one server batch can bring
+# 128 of the largest.
+DECODE_QUEUE_TIMEOUT_S = 30.0
 
 
-@dataclass
-class PhotoInWork:
-    """One photo on its way through the handler.
+@dataclass(frozen=True)
+class Prepared:
+    """A photo that is ready for the network.
 
     Attributes:
-        encoded: as it arrived.
-        explained: the answer shall say where in the photo the class was seen.
-        keep_picture: an overlay will be drawn on it.
-        wants_fingerprint: the answer shall say what the photo looks like.
-        picture: the photo at the overlay's size, mode RGB, if so.
-        fingerprint: what it looks like, if that is wanted and there is something to see.
-        pixels: uint8 [H, W, 3] for the network; None when the photo cannot be classified.
-        error: why not; None with no pixels means a fault of ours.
-        seconds: what decoding and preprocessing took.
-        arrived: when its server batch came, monotonic seconds.
-        logits: float32 [C + 1], once the network ran.
-        covered_logits: float32 [25, C + 1], likewise: of what :func:`handler.explain.covered` returned, if explained.
+        request: the request that carries it.
+        pixels: uint8 [H, W, 3], RGB, for the network.
+        fingerprint: what the photo looks like; None if it is not requested, or if the photo shows nothing.
+        overlay_base: the photo at the overlay's size, mode RGB; None if no overlay is requested.
     """
 
-    encoded: EncodedPhoto
-    explained: bool = False
-    keep_picture: bool = False
-    wants_fingerprint: bool = False
-    picture: Image.Image | None = None
-    fingerprint: dict[str, str] | None = None
-    pixels: NDArray[np.uint8] | None = None
-    error: PhotoError | None = None
-    seconds: float = 0.0
-    arrived: float = field(default_factory=time.monotonic)
-    logits: NDArray[np.float32] | None = None
+    request: Request
+    pixels: NDArray[np.uint8]
+    fingerprint: dict[str, str] | None
+    overlay_base: Image.Image | None
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A photo with the output of the network.
+
+    Attributes:
+        prepared: the photo.
+        logits: float32 [C + 1].
+        covered_logits: float32 [25, C + 1], of the copies that :func:`handler.explain.covered` returns; None if no
+            explanation is requested.
+    """
+
+    prepared: Prepared
+    logits: NDArray[np.float32]
     covered_logits: NDArray[np.float32] | None = None
 
 
-def prepare(photo: PhotoInWork, contract: Contract, limits: Limits) -> PhotoInWork:
-    """Decode and preprocess one photo in place; whatever goes wrong stays with it."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Predicted:
+    """What the service says about a photo.
+
+    Attributes:
+        prediction: the JSON object of the prediction API.
+        overlay: the photo with the heat map over it, PNG; None if it is not requested.
+    """
+
+    prediction: dict[str, Any]
+    overlay: bytes | None = None
+
+
+# What the metrics count: a prediction, or the code of an error.
+Event = dict[str, Any] | ErrorCode
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request of a server batch with what came of its photos, in their order."""
+
+    request: Request
+    photos: list[Predicted | PhotoError] = field(default_factory=list)
+
+
+def events_of(row: Row | PhotoError) -> list[Event]:
+    """Return what the metrics count of a row.
+
+    Every error counts. An explanation is not a second prediction, and a probe is not somebody's photo.
+    """
+    if isinstance(row, PhotoError):
+        return [row.code]
+    counts = row.request.purpose == "predict" and not row.request.is_probe
+    return [
+        photo.code if isinstance(photo, PhotoError) else photo.prediction
+        for photo in row.photos
+        if counts or isinstance(photo, PhotoError)
+    ]
+
+
+def prepare(
+    encoded: EncodedPhoto, request: Request, contract: Contract, limits: Limits, deadline: float
+) -> Prepared | PhotoError:
+    """Decode and preprocess one photo.
+
+    Args:
+        encoded: the photo as it arrived.
+        request: the request that carries it.
+        contract: the input size of the network.
+        limits: the most that a photo may cost.
+        deadline: until when the photo may wait for its turn to be decoded, monotonic seconds.
+    """
     try:
-        if photo.encoded.data is None:
+        if encoded.data is None:
             raise PhotoError(
                 ErrorCode.UNSUPPORTED_FORMAT,
                 "This is JSON or text, not a photo. Send the photo's bytes with a Content-Type such as image/jpeg.",
             )
         # A JPEG decoded at a fraction of its size costs a fraction of the time: `python -m benchmarks.stages`.
-        least_side = OVERLAY_SIDE if photo.keep_picture else contract.input_size
-        image = decode(photo.encoded.data, limits, least_side, deadline=photo.arrived + PATIENCE_S)
-        photo.pixels = preprocess(image, contract.input_size)
-        photo.picture = reduced(image) if photo.keep_picture else None
-        photo.fingerprint = fingerprint_of(image) if photo.wants_fingerprint else None
+        least_side = OVERLAY_SIDE if request.wants_overlay else contract.input_size
+        image = decode_photo(encoded.data, limits, least_side, deadline).image
+        return Prepared(
+            request,
+            pixels=preprocess(image, contract.input_size),
+            fingerprint=fingerprint_of(image) if request.wants_fingerprint else None,
+            overlay_base=reduced(image) if request.wants_overlay else None,
+        )
     except PhotoError as error:
-        photo.error = error
+        return error
     except Exception:
         log.exception("a photo could not be prepared")
-    photo.seconds = time.perf_counter() - began
-    return photo
+        return internal_error()
 
 
-@dataclass
-class RowAnswers:
-    """The photos of one request and the response they add up to."""
+def infer(photos: Sequence[Prepared | PhotoError], runtime: Runtime) -> list[Inferred | PhotoError]:
+    """Run the network once over all photos of a server batch.
 
-    request: Request
-    photos: list[PhotoInWork] = field(init=False)
+    Args:
+        photos: the prepared photos. An error passes through to its place in the result.
+        runtime: the network.
+    """
+    good = {index: photo for index, photo in enumerate(photos) if isinstance(photo, Prepared)}
+    if not good:
+        return [photo for photo in photos if isinstance(photo, PhotoError)]
+    rows = runtime.infer(np.stack([photo.pixels for photo in good.values()]))
+    logits = dict(zip(good, rows, strict=True))
+    return [
+        Inferred(photo, logits[index]) if isinstance(photo, Prepared) else photo for index, photo in enumerate(photos)
+    ]
 
-    def __post_init__(self) -> None:
-        alone = len(self.request.photos) == 1  # several answers are a list, which is JSON
-        explained = self.request.purpose == "explain"
-        keep_picture = alone and explained and self.request.wants_png
-        self.photos = [
-            PhotoInWork(encoded, explained, keep_picture, self.request.wants_fingerprint)
-            for encoded in self.request.photos
+
+def infer_covered(photo: Inferred | PhotoError, runtime: Runtime) -> Inferred | PhotoError:
+    """Add what an explanation needs: the network's output for the photo with each place covered."""
+    if isinstance(photo, PhotoError) or photo.prepared.request.purpose != "explain":
+        return photo
+    return replace(photo, covered_logits=runtime.infer(covered(photo.prepared.pixels)))
+
+
+def predict(photo: Inferred | PhotoError, contract: Contract) -> Predicted | PhotoError:
+    """Turn the network's output for one photo into a prediction; an error passes through."""
+    if isinstance(photo, PhotoError):
+        return photo
+    try:
+        request = photo.prepared.request
+        prediction = postprocess(photo.logits[np.newaxis], contract)[0]
+        drawn = None
+        if photo.covered_logits is not None:
+            heatmap = heatmap_of(photo.logits, photo.covered_logits, contract)
+            prediction = explanation(prediction, heatmap)
+            if photo.prepared.overlay_base is not None:
+                drawn = overlay(photo.prepared.overlay_base, heatmap)
+        if request.wants_fingerprint:
+            prediction = {**prediction, "fingerprint": photo.prepared.fingerprint}
+        return Predicted(prediction, drawn)
+    except Exception:
+        log.exception("a photo could not be answered")
+        return internal_error()
+
+
+def respond(request: Request, photos: Sequence[Predicted | PhotoError]) -> Response:
+    """Build the response of a request: the photo's own status for one photo, 200 and a list for several.
+
+    Args:
+        request: the request.
+        photos: what came of its photos, in their order.
+    """
+    if len(request.photos) > 1:
+        entries = [
+            {"field": encoded.field, **_entry(photo)} for encoded, photo in zip(request.photos, photos, strict=True)
         ]
-
-    def response(self, contract: Contract) -> Response:
-        """Build the response: the photo's own status for one photo, 200 and a list for several."""
-        if len(self.photos) > 1:
-            entries = [{"field": photo.encoded.field, **self._entry(photo, contract)} for photo in self.photos]
-            return json_response({"predictions": entries}, counted=self._counted(entries))
-        photo = self.photos[0]
-        if photo.error is not None:
-            return error_response(photo.error)
-        if photo.logits is None:
-            return internal_error_response()
-        if photo.picture is not None:
-            return Response(200, overlay(photo.picture, _heatmap(photo, contract)), PNG)
-        entry = self._entry(photo, contract)
-        return json_response(entry, counted=self._counted([entry]))
-
-    def _counted(self, entries: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-        """Return what the metrics count: an explanation is no second prediction, and a probe is nobody's photo."""
-        if self.request.is_probe:
-            return ()
-        return tuple(entry for entry in entries if "error" in entry or self.request.purpose == "predict")
-
-    def _entry(self, photo: PhotoInWork, contract: Contract) -> dict[str, Any]:
-        if photo.error is not None:
-            return error_entry(photo.error.code, photo.error.message)
-        if photo.logits is None:
-            return internal_error_entry()
-        answer = postprocess(photo.logits[np.newaxis], contract)[0]
-        if photo.explained:
-            answer = explanation(answer, _heatmap(photo, contract))
-        return {**answer, "fingerprint": photo.fingerprint} if photo.wants_fingerprint else answer
+        return json_response({"predictions": entries})
+    (photo,) = photos
+    if isinstance(photo, PhotoError):
+        return error_response(photo)
+    return json_response(photo.prediction) if photo.overlay is None else Response(200, photo.overlay, PNG)
 
 
-def _heatmap(photo: PhotoInWork, contract: Contract) -> NDArray[np.float32]:
-    """Return the heat map of the predicted class."""
-    assert photo.logits is not None
-    assert photo.covered_logits is not None
-    return heatmap_of(photo.logits, photo.covered_logits, contract)
+def _entry(photo: Predicted | PhotoError) -> dict[str, Any]:
+    return error_entry(photo) if isinstance(photo, PhotoError) else photo.prediction

@@ -1,4 +1,4 @@
-"""One row of a server batch: what does its sender want?"""
+"""Read one row of a server batch: what the client sends and what it asks for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,36 +27,38 @@ class Request:
     """One HTTP request.
 
     Attributes:
-        purpose: which of the three questions it asks.
+        purpose: a prediction, a prediction with its explanation, or the description of the service.
         photos: in the order of the request; empty for ``describe``.
-        wants_png: the sender accepts ``image/png``.
-        is_probe: nobody's photo, sent to see whether the service answers; the metrics leave it out.
-        wants_fingerprint: the answer shall say what the photo looks like.
+        accepts_png: the client accepts ``image/png``.
+        is_probe: the supervisor checks the service with this request; the metrics leave it out.
+        wants_fingerprint: each prediction also carries what the photo looks like.
     """
 
     purpose: Purpose
-    photos: tuple[EncodedPhoto, ...]
-    wants_png: bool
-    is_probe: bool
-    wants_fingerprint: bool
+    photos: tuple[EncodedPhoto, ...] = ()
+    accepts_png: bool = False
+    is_probe: bool = False
+    wants_fingerprint: bool = False
+
+    @property
+    def wants_overlay(self) -> bool:
+        """Whether the response is a PNG. Several photos are answered with a list, which is JSON."""
+        return self.purpose == "explain" and self.accepts_png and len(self.photos) == 1
 
 
 def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -> Request:
-    """Read one row as TorchServe hands it over.
+    """Read one row as TorchServe passes it.
 
     Args:
-        row: ``{"body": ...}`` for a raw body, one entry a field for multipart.
-        headers: request headers; names in any case, for proxies change it.
-        max_photos: refused above.
+        row: ``{"body": ...}`` for a raw body, one entry per field for multipart.
+        headers: request headers. The case of their names is ignored, because proxies change it.
+        max_photos: a request with more photos is refused.
 
     Raises:
-        PhotoError: 400 ``empty_body``; 413 ``too_many_photos``; 415 ``form_encoded_body``.
+        PhotoError: ``empty_body``, ``too_many_photos`` or ``form_encoded_body``.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     content_type = str(lowered.get("content-type", "")).lower()
-    explains = str(lowered.get("explain", "")) == "True"
-    wants_png = "image/png" in str(lowered.get("accept", "")).lower()
-    is_probe, wants_fingerprint = "x-probe" in lowered, "x-fingerprint" in lowered
     if content_type.startswith("application/x-www-form-urlencoded"):
         raise PhotoError(
             ErrorCode.FORM_ENCODED_BODY,
@@ -64,18 +66,24 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         )
     body = row.get("body")
     if isinstance(body, Mapping) and body.get("describe") is True:
-        return Request("describe", (), wants_png, is_probe, wants_fingerprint)
+        return Request("describe")
     if len(row) > max_photos:
         raise PhotoError(
             ErrorCode.TOO_MANY_PHOTOS,
             f"The request carries {len(row)} photos, the limit is {max_photos}. Send several requests.",
         )
-    is_form = content_type.startswith("multipart/")
-    # TorchServe has already turned JSON into objects and text into strings.
-    photos = tuple(
-        EncodedPhoto(field if is_form else None, value if isinstance(value, bytes | bytearray) else None)
-        for field, value in row.items()
-    )
-    if not photos:
+    if not row:
         raise PhotoError(ErrorCode.EMPTY_BODY, "The request carries no photo. Send it as the body or as a file field.")
-    return Request("explain" if explains else "predict", photos, wants_png, is_probe, wants_fingerprint)
+    is_form = content_type.startswith("multipart/")
+    return Request(
+        # TorchServe adds this header to each request for an explanation.
+        purpose="explain" if str(lowered.get("explain", "")) == "True" else "predict",
+        # TorchServe has already turned JSON into objects and text into strings.
+        photos=tuple(
+            EncodedPhoto(field if is_form else None, value if isinstance(value, bytes | bytearray) else None)
+            for field, value in row.items()
+        ),
+        accepts_png="image/png" in str(lowered.get("accept", "")).lower(),
+        is_probe="x-probe" in lowered,
+        wants_fingerprint="x-fingerprint" in lowered,
+    )

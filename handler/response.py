@@ -1,7 +1,7 @@
-"""The answers' shapes on the wire."""
+"""The shapes of responses on the wire."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -20,52 +20,38 @@ class Response:
         status: HTTP status.
         body: encoded body.
         content_type: of the body.
-        counted: the predictions and errors in it that the metrics count.
-        headers: further ones, name and value.
+        headers: further headers, name and value.
     """
 
     status: int
     body: bytes
     content_type: str = JSON
-    counted: tuple[dict[str, Any], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def phrase(self) -> str:
-        """Return the reason phrase; only ASCII is safe, anything else kills the worker."""
+        """Return the reason phrase. It must be ASCII: anything else ends the worker."""
         return HTTPStatus(self.status).phrase
 
 
-def json_response(value: dict[str, Any], status: int = 200, counted: tuple[dict[str, Any], ...] = ()) -> Response:
-    """Encode an answer compactly; a NaN in it is a bug and raises ValueError rather than make invalid JSON."""
-    return Response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), counted=counted)
+def json_response(value: dict[str, Any], status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Encode a JSON object compactly.
+
+    Raises:
+        ValueError: the object holds a NaN, which is a bug of ours and would make invalid JSON.
+    """
+    body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    return Response(status, body, headers=headers)
 
 
-def error_entry(code: ErrorCode, message: str) -> dict[str, Any]:
+def error_entry(error: PhotoError) -> dict[str, Any]:
     """Return the one error shape of everything that our code answers."""
-    return {"error": {"code": code, "message": message}}
+    return {"error": {"code": error.code, "message": error.message}}
 
 
 def error_response(error: PhotoError) -> Response:
-    """Encode a photo's fault."""
-    entry = error_entry(error.code, error.message)
-    return json_response(entry, error.status, (entry,))
-
-
-def internal_error_entry() -> dict[str, Any]:
-    """Return the shape of a fault of ours: no detail leaves the server, the log has it."""
-    return error_entry(ErrorCode.INTERNAL_ERROR, "The service failed on this photo. Try again later.")
-
-
-def internal_error_response() -> Response:
-    """Encode a fault of ours."""
-    entry = internal_error_entry()
-    return json_response(entry, ErrorCode.INTERNAL_ERROR.status, (entry,))
-
-
-def draining_response() -> Response:
-    """Decline a request because the service is about to end; the next one to start will take it."""
-    entry = error_entry(ErrorCode.DRAINING, "The service is about to end or restart. Try again in a little while.")
-    return replace(
-        json_response(entry, ErrorCode.DRAINING.status, (entry,)), headers=(("Retry-After", str(_RESTART_SECONDS)),)
+    """Encode an error with the status of its code."""
+    draining = error.code is ErrorCode.DRAINING
+    return json_response(
+        error_entry(error), error.status, (("Retry-After", str(_RESTART_SECONDS)),) if draining else ()
     )

@@ -84,7 +84,7 @@ class TestRequest:
     def test_explanation_and_picture(self) -> None:
         request = parse({"body": b"x"}, {"EXPLAIN": "True", "ACCEPT": "image/png"}, 16)
         assert request.purpose == "explain"
-        assert request.wants_png
+        assert request.wants_overlay
 
     @pytest.mark.parametrize(
         ("row", "content_type", "status", "code"),

@@ -18,8 +18,8 @@ from handler.contract import Contract
 from handler.decoding import decode as decode_module
 from handler.decoding.decode import decode
 from handler.errors import PhotoError
-from handler.pipeline import PhotoInWork, prepare
-from handler.request import EncodedPhoto
+from handler.pipeline import prepare
+from handler.request import EncodedPhoto, Request
 from tests.conftest import ROOT
 from tests.support.drawn_photos import encoded, heic, striped
 from tests.support.odd_jpegs import progressive
@@ -151,17 +151,14 @@ def test_what_is_no_photo_from_its_first_byte(data: bytes) -> None:
 
 def test_a_photo_not_reached_in_time_is_told_to_come_again(contract: Contract) -> None:
     """The engine ends a worker that takes longer than its timeout, and with it everybody's requests."""
-    assert CONFIG["responseTimeout"] >= 2 * pipeline.PATIENCE_S
-    late = PhotoInWork(EncodedPhoto(None, encoded(PICTURE)))
-    late.arrived -= pipeline.PATIENCE_S + 1
-    behind_another = PhotoInWork(EncodedPhoto(None, encoded(Image.new("L", (5_000, 5_000)), "PNG")))
-    behind_another.arrived -= pipeline.PATIENCE_S - 0.2
+    assert CONFIG["responseTimeout"] >= 2 * pipeline.DECODE_QUEUE_TIMEOUT_S
+    late = encoded(PICTURE), time.monotonic() - 1
+    behind_another = encoded(Image.new("L", (5_000, 5_000)), "PNG"), time.monotonic() + 0.2
     with decode_module._turn(math.inf):
-        photos = [prepare(photo, contract, SHIPPED) for photo in (late, behind_another)]
-    for photo in photos:
-        assert photo.error is not None
-        assert (photo.error.status, photo.error.code) == (503, "busy")
-        assert photo.pixels is None
+        for photo, deadline in (late, behind_another):
+            refused = prepare(EncodedPhoto(None, photo), Request("predict"), contract, SHIPPED, deadline)
+            assert isinstance(refused, PhotoError)
+            assert (refused.status, refused.code) == (503, "busy")
 
 
 def test_large_pictures_held_whole_are_decoded_one_after_another() -> None:
