@@ -11,6 +11,7 @@ from typing import Any
 
 from handler.contract import Contract
 from handler.errors import ErrorCode
+from handler.picture import PictureResult
 from handler.pipeline import Event
 
 log = logging.getLogger("handler")
@@ -21,7 +22,8 @@ ERRORS = "refund_errors_total"
 DECODE = "refund_decode_seconds"
 INFERENCE = "refund_inference_seconds"
 LOADED = "refund_model_loaded_timestamp_seconds"
-NAMES = (PREDICTIONS, ONE_MINUS_CONFIDENCE, ERRORS, DECODE, INFERENCE, LOADED)
+PICTURES = "refund_pictures_total"
+NAMES = (PREDICTIONS, ONE_MINUS_CONFIDENCE, ERRORS, PICTURES, DECODE, INFERENCE, LOADED)
 
 _DECISIONS = ("accept", "review")
 # A value travels to the engine as a line of text in which these characters separate the labels.
@@ -55,6 +57,8 @@ class Metrics:
                 self._add(PREDICTIONS, 0, name, decision, self._version)
         for code in ErrorCode:
             self._add(ERRORS, 0, code)
+        for result in PictureResult:
+            self._add(PICTURES, 0, result)
         self._add(LOADED, int(time.time()), self._version, contract.contract_version, graph, device)
 
     def decoded(self, seconds: float) -> None:
@@ -69,9 +73,12 @@ class Metrics:
         """Count the predictions and errors of a server batch, with one line per series: each line costs time."""
         predictions: Counter[tuple[str, str]] = Counter()
         errors: Counter[ErrorCode] = Counter()
+        pictures: Counter[PictureResult] = Counter()
         for event in events:
             if isinstance(event, ErrorCode):
                 errors[event] += 1
+            elif isinstance(event, PictureResult):
+                pictures[event] += 1
             else:
                 predictions[event["predicted_class"], event["decision"]] += 1
                 # The engine's buckets run from 0.005 to 10 and are fine near 0. Confidence is most often near 1.
@@ -80,6 +87,8 @@ class Metrics:
             self._add(PREDICTIONS, count, name, decision, self._version)
         for code, count in errors.items():
             self._add(ERRORS, count, code)
+        for result, count in pictures.items():
+            self._add(PICTURES, count, result)
 
     def _add(self, name: str, value: float, *labels: str) -> None:
         metric = self._declared.get(name)

@@ -5,9 +5,9 @@ Each step takes a value of one type and returns a value of the next. A photo tha
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from handler.decoding.decode import Limits, decode_photo
 from handler.errors import ErrorCode, PhotoError, internal_error
 from handler.explain import OVERLAY_SIDE, covered, explanation, heatmap_of, overlay, reduced
 from handler.fingerprint import fingerprint_of
+from handler.picture import LONGEST_SIDE, Picture, PictureResult, is_jpeg, picture_of_decoded, picture_of_jpeg
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
 from handler.response import PNG, Response, error_entry, error_response, json_response
 from handler.runtimes.runtime import Runtime
 
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 # Half of the engine's responseTimeout of 60 s. The engine ends a worker that exceeds it, and with the worker all
@@ -41,12 +43,17 @@ class Prepared:
         pixels: uint8 [H, W, 3], RGB, for the network.
         fingerprint: what the photo looks like; None if it is not requested, or if the photo shows nothing.
         overlay_base: the photo at the overlay's size, mode RGB; None if no overlay is requested.
+        jpeg: the photo itself if it is a JPEG, which can be decoded again at a larger scale; None for other formats.
+        picture: the picture for the desk, if it is requested and the photo is not a JPEG. Other formats are always
+            decoded in full, and a second decode would cost as much again.
     """
 
     request: Request
     pixels: NDArray[np.uint8]
     fingerprint: dict[str, str] | None
     overlay_base: Image.Image | None
+    jpeg: bytes | bytearray | None
+    picture: Picture | None
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,16 @@ class Predicted:
     Attributes:
         prediction: the JSON object of the prediction API.
         overlay: the photo with the heat map over it, PNG; None if it is not requested.
+        picture: what came of the picture for the desk; None if none was due.
     """
 
     prediction: dict[str, Any]
     overlay: bytes | None = None
+    picture: PictureResult | None = None
 
 
-# What the metrics count: a prediction, or the code of an error.
-Event = dict[str, Any] | ErrorCode
+# What the metrics count: a prediction, the code of an error, or what came of a picture for the desk.
+Event = dict[str, Any] | ErrorCode | PictureResult
 
 
 @dataclass(frozen=True)
@@ -98,11 +107,16 @@ def events_of(row: Row | PhotoError) -> list[Event]:
     if isinstance(row, PhotoError):
         return [row.code]
     counts = row.request.purpose == "predict" and not row.request.is_probe
-    return [
-        photo.code if isinstance(photo, PhotoError) else photo.prediction
-        for photo in row.photos
-        if counts or isinstance(photo, PhotoError)
-    ]
+    events: list[Event] = []
+    for photo in row.photos:
+        if isinstance(photo, PhotoError):
+            events.append(photo.code)
+            continue
+        if counts:
+            events.append(photo.prediction)
+        if photo.picture is not None:
+            events.append(photo.picture)
+    return events
 
 
 def prepare(
@@ -125,12 +139,16 @@ def prepare(
             )
         # A JPEG decoded at a fraction of its size costs a fraction of the time: `python -m benchmarks.stages`.
         least_side = OVERLAY_SIDE if request.wants_overlay else contract.input_size
-        image = decode_photo(encoded.data, limits, least_side, deadline).image
+        jpeg = encoded.data if is_jpeg(encoded.data) else None
+        draws = request.picture is not None and jpeg is None
+        decoded = decode_photo(encoded.data, limits, least_side, deadline, LONGEST_SIDE if draws else 0)
         return Prepared(
             request,
-            pixels=preprocess(image, contract.input_size),
-            fingerprint=fingerprint_of(image) if request.wants_fingerprint else None,
-            overlay_base=reduced(image) if request.wants_overlay else None,
+            pixels=preprocess(decoded.image, contract.input_size),
+            fingerprint=fingerprint_of(decoded.image) if request.wants_fingerprint else None,
+            overlay_base=reduced(decoded.image) if request.wants_overlay else None,
+            jpeg=jpeg,
+            picture=_or_none(picture_of_decoded, decoded) if draws else None,
         )
     except PhotoError as error:
         return error
@@ -163,8 +181,17 @@ def infer_covered(photo: Inferred | PhotoError, runtime: Runtime) -> Inferred | 
     return replace(photo, covered_logits=runtime.infer(covered(photo.prepared.pixels)))
 
 
-def predict(photo: Inferred | PhotoError, contract: Contract) -> Predicted | PhotoError:
-    """Turn the network's output for one photo into a prediction; an error passes through."""
+def predict(
+    photo: Inferred | PhotoError, contract: Contract, limits: Limits, deadline: float
+) -> Predicted | PhotoError:
+    """Turn the network's output for one photo into a prediction, and draw its picture if one is due.
+
+    Args:
+        photo: the photo. An error passes through.
+        contract: temperature, thresholds and names.
+        limits: the most that a photo may cost.
+        deadline: until when the photo may wait for its turn to be decoded again, monotonic seconds.
+    """
     if isinstance(photo, PhotoError):
         return photo
     try:
@@ -178,7 +205,14 @@ def predict(photo: Inferred | PhotoError, contract: Contract) -> Predicted | Pho
                 drawn = overlay(photo.prepared.overlay_base, heatmap)
         if request.wants_fingerprint:
             prediction = {**prediction, "fingerprint": photo.prepared.fingerprint}
-        return Predicted(prediction, drawn)
+        if request.picture is None or (request.picture == "review" and prediction["decision"] != "review"):
+            return Predicted(prediction, drawn)
+        picture = photo.prepared.picture
+        if photo.prepared.jpeg is not None:
+            picture = _or_none(picture_of_jpeg, photo.prepared.jpeg, limits, deadline)
+        if picture is None:
+            return Predicted(prediction, drawn, PictureResult.FAILED)
+        return Predicted({**prediction, "picture": picture.as_json()}, drawn, PictureResult.MADE)
     except Exception:
         log.exception("a photo could not be answered")
         return internal_error()
@@ -200,6 +234,15 @@ def respond(request: Request, photos: Sequence[Predicted | PhotoError]) -> Respo
     if isinstance(photo, PhotoError):
         return error_response(photo)
     return json_response(photo.prediction) if photo.overlay is None else Response(200, photo.overlay, PNG)
+
+
+def _or_none(draw: Callable[P, Picture], *arguments: P.args, **options: P.kwargs) -> Picture | None:
+    """Draw a picture; None if that fails, because the prediction is worth more than its picture."""
+    try:
+        return draw(*arguments, **options)
+    except Exception:
+        log.exception("the picture of a photo could not be drawn")
+        return None
 
 
 def _entry(photo: Predicted | PhotoError) -> dict[str, Any]:

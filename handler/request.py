@@ -7,6 +7,7 @@ from typing import Any, Literal
 from handler.errors import ErrorCode, PhotoError
 
 Purpose = Literal["predict", "explain", "describe"]
+PictureWish = Literal["review", "always"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Request:
         accepts_png: the client accepts ``image/png``.
         is_probe: the supervisor checks the service with this request; the metrics leave it out.
         wants_fingerprint: each prediction also carries what the photo looks like.
+        picture: which predictions also carry the picture for the desk: those with the decision ``review``, or all;
+            None for none.
     """
 
     purpose: Purpose
@@ -39,6 +42,7 @@ class Request:
     accepts_png: bool = False
     is_probe: bool = False
     wants_fingerprint: bool = False
+    picture: PictureWish | None = None
 
     @property
     def wants_overlay(self) -> bool:
@@ -86,4 +90,12 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         accepts_png="image/png" in str(lowered.get("accept", "")).lower(),
         is_probe="x-probe" in lowered,
         wants_fingerprint="x-fingerprint" in lowered,
+        picture=_picture_wish(lowered.get("x-picture")),
     )
+
+
+def _picture_wish(value: Any) -> PictureWish | None:
+    """Read the header X-Picture: every value other than ``always`` means ``review``."""
+    if value is None:
+        return None
+    return "always" if str(value).strip().lower() == "always" else "review"
