@@ -2,15 +2,14 @@
 
 import base64
 import io
-import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from PIL import Image
 
-from handler.decoding.decode import DecodedPhoto, Limits, decode_photo
-from handler.decoding.structure import jpeg_segments
+from handler.decoding.decode import Limits, decode_photo
+from handler.decoding.jpeg import Jpeg, read_jpeg
 
 LONGEST_SIDE = 1280
 _LONGEST_SIDE_OF_THUMBNAIL = 256
@@ -19,8 +18,8 @@ _QUALITY = 85
 # As sharp as bicubic when a picture gets smaller, at the cost of bilinear. Lanczos takes twice as long.
 _FILTER = Image.Resampling.HAMMING
 _BASELINE, _PROGRESSIVE = 0xC0, 0xC2
-_START_OF_SCAN = 0xDA
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ADOBE = b"\xff\xee\x00\x0e"
+_ADOBE_TRANSFORM = 11  # position in the segment's content
 
 
 class PictureResult(StrEnum):
@@ -52,18 +51,19 @@ class Picture:
 
 
 def is_jpeg(photo: bytes | bytearray) -> bool:
-    """Return whether a photo can be decoded at a fraction of its size, which makes a second decode cheap."""
+    """Return whether a photo is a JPEG: it can be decoded at a fraction of its size, so a second decode is cheap."""
     return photo.startswith(b"\xff\xd8\xff")
 
 
-def picture_of_decoded(decoded: DecodedPhoto) -> Picture:
-    """Draw the picture from the decode for the network.
+def picture_of(image: Image.Image, orientation: int) -> Picture:
+    """Draw the picture of a decoded photo.
 
     Args:
-        decoded: the longer side has at least 1,280 pixels, or all that the photo has.
+        image: mode RGB, upright. The longer side has at least 1,280 pixels, or all that the photo has.
+        orientation: 1 to 8, as the photo says it.
     """
-    copy = _within(decoded.image, LONGEST_SIDE)
-    return Picture(_encode(_within(copy, _LONGEST_SIDE_OF_THUMBNAIL)), _encode(copy), decoded.orientation)
+    copy = _within(image, LONGEST_SIDE)
+    return Picture(_encode(_within(copy, _LONGEST_SIDE_OF_THUMBNAIL)), _encode(copy), orientation)
 
 
 def picture_of_jpeg(photo: bytes | bytearray, limits: Limits, deadline: float) -> Picture:
@@ -78,52 +78,39 @@ def picture_of_jpeg(photo: bytes | bytearray, limits: Limits, deadline: float) -
         PhotoError: the photo did not get its turn in time.
     """
     if not can_be_copied(photo):
-        return picture_of_decoded(decode_photo(photo, limits, 1, deadline, LONGEST_SIDE))
+        decoded = decode_photo(photo, limits, 1, deadline, LONGEST_SIDE)
+        return picture_of(decoded.image, decoded.orientation)
     decoded = decode_photo(photo, limits, 1, deadline, _LONGEST_SIDE_OF_THUMBNAIL)
     return Picture(_encode(_within(decoded.image, _LONGEST_SIDE_OF_THUMBNAIL)), None, decoded.orientation)
 
 
 def can_be_copied(photo: bytes | bytearray) -> bool:
-    """Return whether every browser shows the coefficients of a photo as they are.
+    """Return whether every browser shows the coefficients of a JPEG as they are.
 
-    That is a baseline or progressive JPEG, 8-bit grey or YCbCr, of at most 1,600 pixels a side. Decoders differ in
-    the colours of a file that names none; such a file is not copied.
+    That holds for a baseline or progressive JPEG, 8-bit grey or YCbCr, of at most 1,600 pixels a side. Decoders differ
+    in the colours of a file that does not name them; such a file is not copied.
 
-    Source: ITU-T T.81, B.2.2 (frame header); T.872, 6.5 (the colour transform in Adobe's segment).
+    Raises:
+        PhotoError: the photo is not a JPEG that the service decodes.
     """
-    frame: tuple[int, ...] = ()
-    names_ycbcr = False
-    try:
-        for marker, position in jpeg_segments(bytes(photo)):
-            content = position + 2
-            if marker == 0xE0 and photo[content : content + 5] == b"JFIF\0":
-                names_ycbcr = True
-            elif marker == 0xEE and photo[content : content + 5] == b"Adobe":
-                if photo[content + 11] != 1:
-                    return _is_small_and_plain(frame) and frame[-1] == 1
-                names_ycbcr = True
-            elif marker in _FRAMES:
-                frame = (marker, *struct.unpack_from(">BHHB", photo, content))
-                names_ycbcr = names_ycbcr or photo[content + 6 : content + 15 : 3] == b"\1\2\3"
-            elif marker == _START_OF_SCAN:
-                break
-    except (struct.error, IndexError):
-        return False
-    return _is_small_and_plain(frame) and (frame[-1] == 1 or names_ycbcr)
-
-
-def _is_small_and_plain(frame: tuple[int, ...]) -> bool:
-    """Check marker, precision, height, width and number of components of a frame."""
-    if len(frame) != 5:
-        return False
-    marker, precision, height, width, components = frame
+    jpeg = read_jpeg(photo)
     return (
-        marker in (_BASELINE, _PROGRESSIVE)
-        and precision == 8
-        and min(height, width) >= 1
-        and max(height, width) <= _LONGEST_SIDE_TO_COPY
-        and components in (1, 3)
+        jpeg.frame[1] in (_BASELINE, _PROGRESSIVE)
+        and max(jpeg.width, jpeg.height) <= _LONGEST_SIDE_TO_COPY
+        and (jpeg.mode == "L" or (jpeg.mode == "RGB" and _names_ycbcr(jpeg)))
     )
+
+
+def _names_ycbcr(jpeg: Jpeg) -> bool:
+    """Return whether a JPEG of three components says that they are YCbCr.
+
+    Source: ITU-T T.872, 6.5.3 (the transform in Adobe's segment); T.871, 7 (the identifiers of JFIF).
+    """
+    adobe = jpeg.colour_marks.partition(_ADOBE)[2]
+    if adobe:
+        return adobe[_ADOBE_TRANSFORM] == 1
+    identifiers = jpeg.frame[10::3]
+    return bool(jpeg.colour_marks) or identifiers == b"\1\2\3"
 
 
 def _within(image: Image.Image, longest_side: int) -> Image.Image:

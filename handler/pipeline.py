@@ -18,7 +18,7 @@ from handler.decoding.decode import Limits, decode_photo
 from handler.errors import ErrorCode, PhotoError, internal_error
 from handler.explain import OVERLAY_SIDE, covered, explanation, heatmap_of, overlay, reduced
 from handler.fingerprint import fingerprint_of
-from handler.picture import LONGEST_SIDE, Picture, PictureResult, is_jpeg, picture_of_decoded, picture_of_jpeg
+from handler.picture import LONGEST_SIDE, Picture, PictureResult, is_jpeg, picture_of, picture_of_jpeg
 from handler.postprocess import postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
@@ -43,7 +43,7 @@ class Prepared:
         pixels: uint8 [H, W, 3], RGB, for the network.
         fingerprint: what the photo looks like; None if it is not requested, or if the photo shows nothing.
         overlay_base: the photo at the overlay's size, mode RGB; None if no overlay is requested.
-        jpeg: the photo itself if it is a JPEG, which can be decoded again at a larger scale; None for other formats.
+        encoded: the photo as it arrived; a JPEG is decoded again, at a larger scale, if its picture is due.
         picture: the picture for the desk, if it is requested and the photo is not a JPEG. Other formats are always
             decoded in full, and a second decode would cost as much again.
     """
@@ -52,7 +52,7 @@ class Prepared:
     pixels: NDArray[np.uint8]
     fingerprint: dict[str, str] | None
     overlay_base: Image.Image | None
-    jpeg: bytes | bytearray | None
+    encoded: bytes | bytearray
     picture: Picture | None
 
 
@@ -139,16 +139,15 @@ def prepare(
             )
         # A JPEG decoded at a fraction of its size costs a fraction of the time: `python -m benchmarks.stages`.
         least_side = OVERLAY_SIDE if request.wants_overlay else contract.input_size
-        jpeg = encoded.data if is_jpeg(encoded.data) else None
-        draws = request.picture is not None and jpeg is None
-        decoded = decode_photo(encoded.data, limits, least_side, deadline, LONGEST_SIDE if draws else 0)
+        larger_side = LONGEST_SIDE if request.picture else 0
+        decoded = decode_photo(encoded.data, limits, least_side, deadline, larger_side=larger_side)
         return Prepared(
             request,
             pixels=preprocess(decoded.image, contract.input_size),
             fingerprint=fingerprint_of(decoded.image) if request.wants_fingerprint else None,
             overlay_base=reduced(decoded.image) if request.wants_overlay else None,
-            jpeg=jpeg,
-            picture=_or_none(picture_of_decoded, decoded) if draws else None,
+            encoded=encoded.data,
+            picture=_or_none(picture_of, decoded.larger, decoded.orientation) if decoded.larger else None,
         )
     except PhotoError as error:
         return error
@@ -208,8 +207,8 @@ def predict(
         if request.picture is None or (request.picture == "review" and prediction["decision"] != "review"):
             return Predicted(prediction, drawn)
         picture = photo.prepared.picture
-        if photo.prepared.jpeg is not None:
-            picture = _or_none(picture_of_jpeg, photo.prepared.jpeg, limits, deadline)
+        if picture is None and is_jpeg(photo.prepared.encoded):
+            picture = _or_none(picture_of_jpeg, photo.prepared.encoded, limits, deadline)
         if picture is None:
             return Predicted(prediction, drawn, PictureResult.FAILED)
         return Predicted({**prediction, "picture": picture.as_json()}, drawn, PictureResult.MADE)

@@ -1,5 +1,6 @@
 """The handler as TorchServe's own worker code loads and drives it."""
 
+import base64
 import io
 from pathlib import Path
 
@@ -91,6 +92,28 @@ def test_a_fingerprint_is_told_to_those_who_ask(worker: Worker) -> None:
     entries = several["predictions"]
     assert (entries[0]["fingerprint"], entries[2]["fingerprint"]) == (expected, None)
     assert set(entries[1]) == {"field", "error"}
+
+
+def test_a_picture_comes_to_those_who_ask(worker: Worker) -> None:
+    asked = {**JPEG_HEADERS, "X-Picture": "always"}
+    small, large = turned_by_exif(striped()), heic(striped((1500, 2000)))
+    plain = worker.predict(raw(small))[0].json()
+    rows = [({"body": photo}, asked) for photo in (small, large)]
+    answers = worker.predict(*rows, ({"a": large, "b": b"no photo"}, {**FORM_HEADERS, "X-Picture": "always"}))
+    copied, drawn, several = (answer.json() for answer in answers)
+    picture = copied.pop("picture")
+    assert copied == plain
+    assert (picture.keys(), picture["orientation"]) == ({"thumbnail", "orientation"}, 6)
+    assert size_of(picture["thumbnail"]) == (120, 160)
+    assert size_of(drawn["picture"]["jpeg"]) == (960, 1280)
+    assert size_of(drawn["picture"]["thumbnail"]) == (192, 256)
+    entries = several["predictions"]
+    assert (entries[0]["picture"], entries[1].keys()) == (drawn["picture"], {"field", "error"})
+
+
+def size_of(picture: str) -> tuple[int, int]:
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+        return image.size
 
 
 def test_exif_orientation_changes_nothing(worker: Worker) -> None:

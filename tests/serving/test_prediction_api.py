@@ -1,13 +1,17 @@
 """What clients may rely on, asked of a real TorchServe as clients ask."""
 
+import base64
+import io
 import json
 import subprocess
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from handler.contract import Contract
 from tests.serving.conftest import LOCKSTEP, LOCKSTEP_BATCH, ServiceUnderTest
@@ -155,3 +159,24 @@ def test_doors_are_closed_without_the_token(service: ServiceUnderTest) -> None:
             method, f"{service.management}{path}", timeout=10, headers={"Authorization": f"Bearer {service.token}"}
         )
         assert answer.status_code == 400, "the inference token must not manage"
+
+
+def test_pictures_of_as_many_photos_as_a_form_takes(service: ServiceUnderTest) -> None:
+    """Such a response is larger than the engine's default limit, at which it ends the worker."""
+    noise = np.random.default_rng(5).integers(0, 256, (1700, 1700, 3), dtype=np.uint8)
+    photo = encoded(Image.fromarray(noise), quality=80)
+    workers = service.workers()
+    answer = requests.post(
+        f"{service.url}/predictions/refund_classifier",
+        files={f"photo{number}": photo for number in range(16)},
+        headers={"Authorization": f"Bearer {service.token}", "X-Picture": "always"},
+        timeout=120,
+    )
+    assert answer.status_code == 200
+    assert len(answer.content) > 7_000_000
+    pictures = [entry["picture"] for entry in answer.json()["predictions"]]
+    assert len(pictures) == 16
+    for picture in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(picture["jpeg"]))) as image:
+            assert image.size == (1280, 1280)
+    assert service.workers() == workers

@@ -4,46 +4,15 @@ import json
 import math
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from handler.contract import Contract
-from handler.decoding.decode import Limits
 from handler.errors import ErrorCode, PhotoError
-from handler.pipeline import (
-    Inferred,
-    Predicted,
-    Prepared,
-    Row,
-    events_of,
-    infer,
-    infer_covered,
-    predict,
-    prepare,
-    respond,
-)
+from handler.pipeline import Inferred, Predicted, Row, events_of, infer, infer_covered, predict, respond
 from handler.request import EncodedPhoto, Request
 from tests.support.drawn_photos import encoded, striped
+from tests.support.handler_steps import CONTRACT, LIMITS, FakeRuntime, prepared
 
-LIMITS = Limits(max_bytes=10_000_000, max_pixels=4_000_000, min_side=16, max_photos=16)
-CONTRACT = Contract("1.2.3", "1", ("Socks", "Belts", "Bra"), 64, (0.5,) * 3, (0.5,) * 3, 1.0, 0.6, 0.5)
 PHOTO = encoded(striped())
-
-
-class FakeRuntime:
-    """A network that answers each photo with its mean colour, and counts its batches."""
-
-    name = "fake"
-    device = "cpu"
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def infer(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.batches.append(len(photos))
-        red, green, blue = photos.reshape(len(photos), -1, 3).mean(axis=1).T
-        return np.stack([red, green, blue, np.full_like(red, -99)], axis=1).astype(np.float32)
 
 
 def request_of(*photos: bytes | None, **options: Any) -> Request:
@@ -54,16 +23,12 @@ def request_of(*photos: bytes | None, **options: Any) -> Request:
     )
 
 
-def prepared(request: Request) -> list[Prepared | PhotoError]:
-    return [prepare(photo, request, CONTRACT, LIMITS, math.inf) for photo in request.photos]
-
-
 def test_a_bad_photo_keeps_its_place_and_its_error_through_all_steps() -> None:
     request, runtime = request_of(PHOTO, b"no photo", None, PHOTO[: len(PHOTO) // 2], PHOTO), FakeRuntime()
     inferred = infer(prepared(request), runtime)
     assert runtime.batches == [2], "the network runs once, over what could be decoded"
     assert [type(photo) for photo in inferred] == [Inferred, PhotoError, PhotoError, PhotoError, Inferred]
-    response = respond(request, [predict(photo, CONTRACT) for photo in inferred])
+    response = respond(request, [predict(photo, CONTRACT, LIMITS, math.inf) for photo in inferred])
     entries = json.loads(response.body)["predictions"]
     assert response.status == 200
     assert [entry["field"] for entry in entries] == [f"photo{index}" for index in range(5)]
@@ -85,7 +50,7 @@ def test_only_explanations_cover_the_photo() -> None:
     for purpose, batches in (("predict", [1]), ("explain", [1, 25])):
         runtime.batches.clear()
         (photo,) = infer(prepared(request_of(PHOTO, purpose=purpose)), runtime)
-        result = predict(infer_covered(photo, runtime), CONTRACT)
+        result = predict(infer_covered(photo, runtime), CONTRACT, LIMITS, math.inf)
         assert isinstance(result, Predicted)
         assert ("heatmap" in result.prediction) == (purpose == "explain")
         assert runtime.batches == batches
