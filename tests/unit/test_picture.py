@@ -54,7 +54,7 @@ def copy_of(photo: bytes) -> Image.Image:
 def assert_upright(image: Image.Image, tolerance: int = 24) -> None:
     width, height = image.size
     for (across, down), colour in QUARTERS.items():
-        pixel = image.getpixel((width * across // 4, height * down // 4))
+        pixel = _pixel(image, width * across // 4, height * down // 4)
         assert np.abs(np.subtract(pixel, colour)).max() <= tolerance, (across, down, pixel)
 
 
@@ -92,8 +92,7 @@ class TestWhatIsShown:
         upright = striped(LARGE)
         lying = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
         fields = picture(encoded(lying, file_format, exif=exif))
-        # Pillow turns a TIFF while it loads it; a client needs the number for JPEG alone.
-        assert fields["orientation"] == (1 if file_format == "TIFF" else orientation)
+        assert fields["orientation"] == orientation
         assert shown(fields["jpeg"]).size == (1088, 1280)
         assert_upright(shown(fields["jpeg"]))
         assert_upright(shown(fields["thumbnail"]))
@@ -198,7 +197,7 @@ class TestPhotosThatTheClientCopies:
 
     def test_its_thumbnail_is_upright(self) -> None:
         fields = picture(turned_by_exif(striped((480, 640))))
-        assert (fields.keys(), fields["orientation"]) == ({"thumbnail", "orientation"}, 6)
+        assert (set(fields), fields["orientation"]) == ({"thumbnail", "orientation"}, 6)
         assert shown(fields["thumbnail"]).size == (192, 256)
         assert_upright(shown(fields["thumbnail"]))
 
