@@ -49,6 +49,7 @@ class Database:
 
     Args:
         location: the path of a SQLite file, or any SQLAlchemy URL; a value without ``://`` is a path.
+        records_events: write each final decision of a return into the outbox, because somebody delivers it.
 
     Attributes:
         name: the location without its password, for messages.
@@ -58,8 +59,9 @@ class Database:
         ResultsError: it cannot be opened; the message names it.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, records_events: bool = False) -> None:
         self.name = location.split("://")[0]
+        self.records_events = records_events
         try:
             url = to_url(location)
             self.name = location if "://" not in location else url.set(query={}).render_as_string()
@@ -94,7 +96,7 @@ class Database:
         """
         with (
             self._translated(),
-            self.engine.connect().execution_options(writes=True) as connection,
+            self.engine.connect().execution_options(writes=True, records_events=self.records_events) as connection,
             connection.begin(),
         ):
             yield connection

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select
 
-from results import review_queue
+from results import returns, review_queue
 from results.fingerprints import Fingerprint, store_fingerprint
 from results.lookalikes import Repeat, find_exact, find_near
+from results.orders import pack
 from results.schema import photos, predictions_history, run_failures
 from results.sql import insert_once, now
 
@@ -41,6 +42,11 @@ class Classified:
         audit: the prediction was accepted and drawn at random for a spot check by a person.
         fingerprint: of the picture; None if the service named none or the picture shows nothing.
         reused: the prediction was copied from another photo with the same bytes.
+        probabilities: calibrated, [C + 1]: the classes in order, then the outlier; None if the service sent none.
+        match_probability: of the ordered categories together; None without an order.
+        match_verdict: ``match``, ``unsure`` or ``mismatch``; None without an order.
+        shop_category: what the manifest calls the ordered item.
+        product_photo: the shop's picture of it, a path in the source.
     """
 
     photo: PhotoKey
@@ -56,6 +62,11 @@ class Classified:
     audit: bool = False
     fingerprint: Fingerprint | None = None
     reused: bool = False
+    probabilities: Sequence[float] | None = None
+    match_probability: float | None = None
+    match_verdict: str | None = None
+    shop_category: str | None = None
+    product_photo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Failed:
     message: str
     photo_fault: bool
     expected_category: str | None = None
+    shop_category: str | None = None
+    product_photo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,7 @@ class Known:
 _STORED = select(photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind).where(
     *(photos.c[name] == bindparam(name) for name in ("source", "filename", "sha256", "return_id"))
 )
+_ORDERED = ("expected_category", "shop_category", "product_photo")
 _NEW = insert(photos).returning(photos.c.id)
 
 
@@ -181,7 +195,9 @@ def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> l
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_STORING_LOCK})")
         _lock_stored(connection, [outcome.photo for outcome in outcomes])
     stored = [_store(connection, run, outcome) for outcome in outcomes]
-    review_queue.refresh(connection, [photo_id for photo_id, _ in stored])
+    photo_ids = [photo_id for photo_id, _ in stored]
+    review_queue.refresh(connection, photo_ids)
+    returns.refresh(connection, photo_ids)
     return [repeat for _, repeat in stored]
 
 
@@ -216,6 +232,9 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
         "timestamp": now(),
         "reused": outcome.reused,
         "audit": outcome.audit,
+        "probabilities": None if outcome.probabilities is None else pack(outcome.probabilities),
+        "match_probability": outcome.match_probability,
+        "match_verdict": outcome.match_verdict,
     }
     connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
     return photo_id, repeat
@@ -238,6 +257,7 @@ def store_known(connection: Connection, run: int, known: Known, expected_categor
     if changed:
         connection.execute(photos.update().where(photos.c.id == known.id).values(**changed))
         review_queue.refresh(connection, [known.id])
+        returns.refresh(connection, [known.id])
 
 
 def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:
@@ -250,7 +270,7 @@ def _upsert_photo(
 ) -> tuple[int, Repeat | None]:
     """Insert or update the photo's record; return its id and what it repeats."""
     key = outcome.photo
-    state = {**state, "bytes": outcome.bytes, "expected_category": outcome.expected_category}
+    state = {**state, "bytes": outcome.bytes, **{name: getattr(outcome, name) for name in _ORDERED}}
     identity = asdict(key)
     row = connection.execute(_STORED, identity).first()
     if row is None:

@@ -17,10 +17,22 @@ from sqlalchemy import (
     update,
 )
 
+from results import returns
 from results import review_queue as queue
 from results.fingerprints import remove_fingerprints
 from results.lookalikes import find_earlier
-from results.schema import photos, predictions_history, purged_rows, review_queue, reviews, run_failures
+from results.schema import (
+    decision_changes,
+    outbox,
+    photos,
+    predictions_history,
+    purged_rows,
+    return_decisions,
+    return_states,
+    review_queue,
+    reviews,
+    run_failures,
+)
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
@@ -124,14 +136,18 @@ def _purge(connection: Connection, condition: ColumnElement[bool], most: int | N
     total, last = Purged(), 0
     while most is None or total.photos < most:
         size = _GROUP if most is None else min(_GROUP, most - total.photos)
-        query: Select[tuple[int, str]] = select(photos.c.id, photos.c.sha256).where(condition, photos.c.id > last)
+        query: Select[tuple[int, str, str]] = select(photos.c.id, photos.c.sha256, photos.c.return_id).where(
+            condition, photos.c.id > last
+        )
         # PostgreSQL: a locked photo gets no new prediction or review from elsewhere while its old ones go.
         group = connection.execute(query.order_by(photos.c.id).limit(size).with_for_update(of=photos)).all()
         if not group:
             break
         ids = [row.id for row in group]
+        keys = sorted({returns.return_key(row.return_id, row.id) for row in group})
         _tally(connection, ids)
         removed = _remove(connection, ids)
+        _forget_returns(connection, keys)
         gone = unreferenced(connection, sorted({row.sha256 for row in group if row.sha256}))
         remove_fingerprints(connection, gone)
         total = total.plus(Purged(len(ids), *removed, tuple(gone)))
@@ -147,6 +163,7 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     connection.execute(update(reviews).where(reviews.c.undoes.in_(undone)).values(undoes=None))
     of_photos = or_(reviews.c.photo_id.in_(ids), reviews.c.prediction_id.in_(predictions))
     reviews_removed = connection.execute(delete(reviews).where(of_photos)).rowcount
+    connection.execute(delete(decision_changes).where(decision_changes.c.prediction_id.in_(predictions)))
     connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
     connection.execute(delete(review_queue).where(review_queue.c.photo_id.in_(ids)))
     answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount
@@ -158,6 +175,17 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     return answers, reviews_removed
 
 
+def _forget_returns(connection: Connection, keys: Sequence[str]) -> None:
+    """Bring the returns of removed photos up to date; of a return without photos nothing stays."""
+    returns.refresh_keys(connection, keys)
+    left = select(return_states.c.return_key).where(return_states.c.return_key.in_(keys))
+    gone = sorted(set(keys) - set(connection.execute(left).scalars()))
+    of_gone = return_decisions.c.return_key.in_(gone)
+    connection.execute(update(return_decisions).where(of_gone).values(undoes=None))
+    connection.execute(delete(return_decisions).where(of_gone))
+    connection.execute(delete(outbox).where(outbox.c.return_key.in_(gone)))
+
+
 def _compare_again(connection: Connection, numbers: list[int]) -> None:
     """Let photos whose earlier photo went repeat the next earliest: of three, two may still back two refunds."""
     for number in numbers:
@@ -167,6 +195,7 @@ def _compare_again(connection: Connection, numbers: list[int]) -> None:
             connection.execute(update(photos).where(photos.c.id == number).values(**values))
     for start in range(0, len(numbers), _GROUP):
         queue.refresh(connection, numbers[start : start + _GROUP])
+        returns.refresh(connection, numbers[start : start + _GROUP])
 
 
 def _tally(connection: Connection, ids: list[int]) -> None:

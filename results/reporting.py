@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from results.schema import PREDICTION_COLUMNS, photos, predictions_history, run_failures
+from results.schema import photos, predictions_history, run_failures
+from results.views import PREDICTION_COLUMNS
 
 EXPORT_COLUMNS = (*PREDICTION_COLUMNS, "status", "error_code", "error_message")
 

@@ -30,8 +30,9 @@ from sqlalchemy import (
 )
 
 from results.reviews import has_standing_verdict
-from results.schema import predictions, predictions_history, review_queue
+from results.schema import predictions_history, review_queue
 from results.sql import insert_into, to_text
+from results.views import predictions
 
 _queue = review_queue.c
 _of_current_answer = and_(

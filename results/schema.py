@@ -17,9 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    column,
     false,
-    table,
 )
 
 STORABLE_TEXT = r"^[^\x00]*$"  # a pattern; PostgreSQL refuses text with a zero in it
@@ -77,13 +75,15 @@ photos = Table(
     Column("error_message", Text),
     # The failure lies in the photo itself: while it is unchanged, sending it again would change nothing.
     Column("photo_fault", Boolean, nullable=False, default=False, server_default=false()),
-    Column("expected_category", Text),
+    Column("expected_category", Text),  # ordered; several of our categories are separated by "|"
     Column(
         "repeat_of", _Id, ForeignKey("photos.id")
     ),  # an earlier photo: the first with the same bytes, or that looks so
     Column("created_at", Text, nullable=False),
     Column("repeat_kind", Text),  # exact (the same bytes), near
-    # Whose answer the view shows: the model's that the photo's latest run asked, or would have asked.
+    Column("shop_category", Text),  # what the manifest calls the ordered item, in the shop's own words
+    Column("product_photo", Text),  # the shop's picture of the ordered item, a path in the source
+    # The view shows the prediction of this model: the one that the photo's latest run asked or would have asked.
     Column("model_version", Text),
     Column("contract_version", Text),
     UniqueConstraint("source", "filename", "sha256", "return_id"),
@@ -127,8 +127,12 @@ predictions_history = Table(
     Column("reused", Boolean, nullable=False, default=False, server_default=false()),
     # Accepted, and drawn at random for a person to look at. Of the answer, not of the photo: each answer is drawn anew.
     Column("audit", Boolean, nullable=False, default=False, server_default=false()),
+    Column("probabilities", LargeBinary),  # float16 [28], little-endian: the classes in order, then the outlier
+    Column("match_probability", Float),
+    Column("match_verdict", Text),  # match, unsure, mismatch; NULL without an order
     UniqueConstraint("photo_id", "run_id"),  # a run answers each photo once, whatever happens
     CheckConstraint("decision IN ('accept', 'review')", name="decision"),
+    CheckConstraint("match_verdict IN ('match', 'unsure', 'mismatch')", name="match_verdict"),
     Index("ix_predictions_history_photo_id_id", "photo_id", "id"),
     Index("ix_predictions_history_run_id", "run_id"),
     Index("ix_predictions_history_predicted_class_id", "predicted_class", "id"),
@@ -169,6 +173,7 @@ reviews = Table(
     Column("to_class", Text),
     Column("undoes", _Id, ForeignKey("reviews.id")),
     Column("created_at", Text, nullable=False),
+    Column("note", Text),
     Index("ix_reviews_photo_id", "photo_id"),
     Index("ix_reviews_prediction_id", "prediction_id"),
     Index("ix_reviews_undoes", "undoes"),
@@ -191,26 +196,72 @@ review_queue = Table(
     Index("ix_review_queue_prediction_id", "prediction_id"),
 )
 
-# The view that readers of the database rely on: a photo record and the newest prediction of the model in use.
-PREDICTION_COLUMNS = (
-    "photo_id",
-    "filename",
-    "predicted_class",
-    "confidence",
-    "timestamp",
-    "decision",
-    "reason",
-    "model_version",
-    "contract_version",
-    "run_id",
-    "sha256",
-    "top3",
-    "source",
-    "return_id",
-    "expected_category",
-    "mismatch",
-    "repeat_of",
-    "repeat_kind",
-    "reused",
+# Decisions that a changed manifest or threshold replaced, as they were before; a prediction row holds the present one.
+decision_changes = Table(
+    "decision_changes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("prediction_id", _Id, ForeignKey("predictions_history.id"), nullable=False),
+    Column("changed_at", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("was", Text, nullable=False),  # JSON: decision, reason, match_probability, match_verdict, expected_category
+    CheckConstraint("cause IN ('manifest', 'threshold')", name="cause"),
+    Index("ix_decision_changes_prediction_id", "prediction_id"),
 )
-predictions = table("predictions", *(column(name) for name in PREDICTION_COLUMNS))
+
+# What people decide about whole returns. Append-only: an undo is one more row.
+return_decisions = Table(
+    "return_decisions",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("return_key", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text),
+    Column("note", Text),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Text, nullable=False),
+    Column("undoes", _Id, ForeignKey("return_decisions.id")),
+    CheckConstraint("decision IN ('cleared', 'hold', 'undone')", name="decision"),
+    Index("ix_return_decisions_return_key_id", "return_key", "id"),
+    Index("ix_return_decisions_undoes", "undoes"),
+)
+
+RETURN_COUNTS = ("photos", "matching", "unsure", "mismatches", "repeats", "unusable", "refused", "failed")
+
+# The state of each return, kept up to date by results/returns.py so that lists of returns cost the same at any size.
+return_states = Table(
+    "return_states",
+    metadata,
+    Column("return_key", Text, primary_key=True),  # "r:" and the return id, or "p:" and the photo id
+    Column("return_id", Text),
+    Column("ordered", Text),
+    *(Column(name, Integer, nullable=False) for name in RETURN_COUNTS),
+    Column("final_decision", Text, nullable=False),  # cleared, hold, open
+    Column("reason", Text),
+    Column("decided_by", Text),
+    Column("decided_at", Text),
+    Column("note", Text),
+    Column("first_seen", Text, nullable=False),
+    Column("newest_photo_at", Text, nullable=False),
+    Column("changed_at", Text, nullable=False),
+    CheckConstraint("final_decision IN ('cleared', 'hold', 'open')", name="final_decision"),
+    Index("ix_return_states_return_id", "return_id"),
+    Index("ix_return_states_final_decision_changed_at_return_key", "final_decision", "changed_at", "return_key"),
+    Index("ix_return_states_changed_at_return_key", "changed_at", "return_key"),
+)
+
+# Final decisions that the shop's system has not confirmed yet; written in the transaction of the decision.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("event_id", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("return_key", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0, server_default="0"),
+    Column("next_attempt_at", Text, nullable=False),
+    Column("last_error", Text),
+    UniqueConstraint("event_id"),
+    Index("ix_outbox_next_attempt_at_id", "next_attempt_at", "id"),
+)

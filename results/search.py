@@ -13,8 +13,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, cas
 
 from results.lookalikes import find_similar
 from results.reviews import is_standing
-from results.schema import PREDICTION_COLUMNS, photos, predictions, predictions_history, reviews
+from results.schema import photos, predictions_history, reviews
 from results.sql import to_text
+from results.views import PREDICTION_COLUMNS, predictions
 
 SEARCH_COLUMNS = (*PREDICTION_COLUMNS, "verdict", "verdict_class", "reviewer", "reviewed_at")
 VERDICTS = ("confirmed", "corrected", "not_ours", "unusable")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, func, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
-from results import review_queue
+from results import returns, review_queue
 from results.schema import metadata, photos, predictions_history, purged_rows, reviews, run_failures, runs
 
 _MOST_LISTED = 100  # problems of a kind; who has more needs a backup, not a longer list
@@ -26,7 +26,8 @@ class Problem:
             ``accounting`` (a run's counts and its rows disagree), ``no_prediction``, ``no_reason`` (a photo record
             says that it was classified, or failed, and nothing says how), ``repeat`` (a photo that says it repeats
             another does not, a copied answer is nobody's), ``queue`` (a photo waits for a person and need not, or does
-            not wait where it should), ``top3``.
+            not wait where it should), ``return`` (the stored
+            state of a return contradicts its photos; checked when nothing else is wrong), ``top3``.
         message: what and where.
     """
 
@@ -51,7 +52,11 @@ def verify(connection: Connection) -> list[Problem]:
         "queue": _queue(connection),
         "top3": _contradicting_top3(connection),
     }
-    return [problem for kind, messages in checks.items() for problem in _listed(kind, messages)]
+    found = [problem for kind, messages in checks.items() for problem in _listed(kind, messages)]
+    if found:
+        return found  # each of these may make returns wrong as well, which would say nothing new
+    wrong = (f"the state of return {key[2:]} contradicts its photos" for key in returns.find_wrong(connection))
+    return _listed("return", wrong)
 
 
 def _listed(kind: str, messages: Iterable[str]) -> list[Problem]:

@@ -22,7 +22,7 @@ from results import photos, schema
 from results.database import Database
 from results.photos import PhotoKey
 from results.reporting import EXPORT_COLUMNS
-from results.schema import PREDICTION_COLUMNS, predictions
+from results.views import PREDICTION_COLUMNS, predictions
 from tests.support.postgresql import PostgreSQL
 from tests.support.report_rows import MIXED, SOURCE, TOP, answer, failure, store
 
@@ -192,7 +192,7 @@ class TestParquet:
         numbers = {name: kind for name, kind in types.items() if kind != "string"}
         assert numbers == {
             "photo_id": "int64", "run_id": "int64", "repeat_of": "int64", "mismatch": "int64", "reused": "int64",
-            "confidence": "double",
+            "confidence": "double", "match_probability": "double",
         }  # fmt: skip
         assert [{name: row[name] for name in PREDICTION_COLUMNS} for row in rows[:-1]] == view_of(database, run)
         assert rows[3]["filename"] == "=1.jpg"

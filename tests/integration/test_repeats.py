@@ -23,9 +23,10 @@ from results.fingerprints import CANDIDATES, Fingerprint, bands_of, candidate_va
 from results.lookalikes import NEAR_BITS, NEAR_CORRELATION, find_near
 from results.photos import PhotoKey
 from results.purge import purge_return
-from results.schema import fingerprints, predictions
+from results.schema import fingerprints
 from results.schema import photos as photos_table
 from results.verify import verify
+from results.views import predictions
 from service_client.responses import Prediction, ServiceFault, read_prediction
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import SAMPLES, encoded, striped

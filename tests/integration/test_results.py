@@ -18,9 +18,10 @@ from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
-from results.schema import PREDICTION_COLUMNS, metadata, predictions, predictions_history, review_queue
+from results.schema import metadata, predictions_history, review_queue
 from results.schema import photos as photos_table
 from results.verify import verify
+from results.views import PREDICTION_COLUMNS, predictions
 
 KEY = PhotoKey("/inbox", "a.jpg", "ab" * 32)
 ANSWER = Classified(KEY, 10, "Socks", 0.91, "accept", None, [{"class": "Socks", "probability": 0.91}], "1.0.0", "1")

@@ -15,8 +15,9 @@ from results import runs
 from results.database import Database
 from results.lookalikes import Repeat
 from results.photos import store
-from results.schema import photos, predictions, predictions_history
+from results.schema import photos, predictions_history
 from results.verify import verify
+from results.views import predictions
 from tests.support import stored_runs
 from tests.support.batch_rig import BatchRig, wait_for
 from tests.support.postgresql import PostgreSQL

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, func, insert, select
 
-from results import photos, runs
+from results import photos, returns, runs
 from results.database import Database
 from results.photos import Classified, Failed, PhotoKey
 from results.purge import Purged, purge_older_than
@@ -48,6 +48,7 @@ def make_old(database: Database, *filenames: str) -> None:
             of_photo = predictions_history.c.photo_id == number
             connection.execute(predictions_history.update().where(of_photo).values(timestamp=OLD))
             connection.execute(photos_table.update().where(photos_table.c.id == number).values(created_at=OLD))
+            returns.refresh(connection, [number])
 
 
 def review(database: Database, filename: str, undoes: int | None = None) -> int:
@@ -58,7 +59,9 @@ def review(database: Database, filename: str, undoes: int | None = None) -> int:
         new = insert(reviews).values(
             photo_id=number, prediction_id=prediction.scalar_subquery(), created_at=OLD, **values
         )
-        return int(connection.execute(new.returning(reviews.c.id)).scalar_one())
+        review_id = int(connection.execute(new.returning(reviews.c.id)).scalar_one())
+        returns.refresh(connection, [number])
+        return review_id
 
 
 def filenames(database: Database) -> list[str]:
