@@ -2,6 +2,8 @@
 
 from sqlalchemy import column, table
 
+from results.schema import RETURN_COUNTS
+
 # One row for each classified photo, with the prediction that counts: the newest of the model in use.
 PREDICTION_COLUMNS = (
     "photo_id",
@@ -44,3 +46,19 @@ OUTCOME_COLUMNS = (
     "note",
 )
 outcomes = table("outcomes", *(column(name) for name in OUTCOME_COLUMNS))
+
+# One row for each return.
+RETURN_COLUMNS = (
+    "return_key",
+    "return_id",
+    "ordered",
+    *RETURN_COUNTS,
+    "final_decision",
+    "reason",
+    "decided_by",
+    "decided_at",
+    "note",
+    "first_seen",
+    "newest_photo_at",
+)
+returns = table("returns", *(column(name) for name in RETURN_COLUMNS))

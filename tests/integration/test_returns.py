@@ -204,7 +204,7 @@ class TestDecisionsOnReturns:
         }
         with database.writing() as connection:
             new = insert(return_decisions).values(decided_by="lena", decided_at=at or now(), **row)
-            number = connection.execute(new.returning(return_decisions.c.id)).scalar_one()
+            number = int(connection.execute(new.returning(return_decisions.c.id)).scalar_one())
             returns.refresh_keys(connection, ["r:R-1"])
         return number
 
@@ -234,11 +234,10 @@ class TestDecisionsOnReturns:
 
 class TestRedecide:
     def stored(self, database: Database, probabilities: Sequence[float], expected: str | None = None) -> int:
-        verdict = {"match_probability": 0.9, "match_verdict": "match"} if expected else {}
-        night(
-            database,
-            replace(answer("1.jpg", "aa", "R-1"), probabilities=probabilities, expected_category=expected, **verdict),
-        )
+        stored = replace(answer("1.jpg", "aa", "R-1"), probabilities=probabilities, expected_category=expected)
+        if expected is not None:
+            stored = replace(stored, match_probability=0.9, match_verdict="match")
+        night(database, stored)
         with database.reading() as connection:
             return photo_id(connection, "1.jpg")
 
