@@ -1,5 +1,7 @@
 """The desk in front of the real service: the seed's API, and the picture of where the model looked."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import pytest
 import requests
 
 from tests.browser.conftest import Session, served
+from tests.conftest import ROOT
 from tests.serving.conftest import ServiceUnderTest
+from tests.support.documents import commands, page, section
 from tests.support.drawn_photos import SAMPLES
 from web.settings import WebSettings
 
@@ -39,6 +43,13 @@ def test_a_photo_posted_to_the_desk_is_answered_as_by_the_service(desk: Session,
     assert answer.status_code == 200, answer.text
     assert answer.json() == service.post(PHOTO).json()
     assert answer.json()["predicted_class"] == "Jeans"
+
+
+def test_the_curl_of_the_docs_is_answered(desk: Session) -> None:
+    [command] = commands(section(page("prediction-api"), "The desk's API"))
+    here = command.replace("http://127.0.0.1:8000", desk.url)
+    done = subprocess.run(["bash", "-c", here], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["predicted_class"] == "Socks"
 
 
 def test_the_upload_page_gets_the_prediction_and_where_the_model_looked(
