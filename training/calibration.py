@@ -1,38 +1,41 @@
-"""Temperature and thresholds, chosen on the tuning rows."""
+"""Temperature and thresholds of a contract, chosen on the tuning rows."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from training.data.dataset import Dataset
 from training.evaluate.metrics import class_probabilities, outlier_probability, top1_right
+from training.match_calibration import calibrate_match
 
 MOST_WRONG_OF_ACCEPTED = 0.01
-# Most of these would go to a person anyway, for their low confidence. Beside 0.05 it costs one or two points of what is
-# accepted of the tuning rows, and sends about a point more of what is none of the classes to a person. Those are
-# kinds that training knows; of others more get through.
+# Most of these photos would be reviewed anyway, because of their low confidence. Compared with 0.05, one or two points
+# fewer of the tuning rows are accepted, and about one point more of the items outside the classes is reviewed. Those
+# items are of kinds that training knows; of other kinds more are accepted.
 _MOST_KNOWN_TAKEN_FOR_UNKNOWN = 0.08
 _PENALTY = 0.01  # keeps the curve's weights finite where all photos are right
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What turns logits into a decision; the fields of the contract have the same names."""
+    """The numbers that turn logits into a decision; the fields of the contract have the same names."""
 
     temperature: float
     accept_threshold: float
     unknown_threshold: float
+    match_threshold: float
+    mismatch_threshold: float
 
     def accepted(self, logits: Tensor) -> Tensor:
-        """Return bool [N]: would these photos be accepted unseen? Logits are [N, C + 1]."""
+        """Return bool [N], true for photos that are accepted without review; logits are [N, C + 1]."""
         confidence = class_probabilities(logits, self.temperature).max(dim=1).values
         outlier = outlier_probability(logits, self.temperature)
         return (confidence >= self.accept_threshold) & (outlier < self.unknown_threshold)
 
 
 def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
-    """Choose the temperature by likelihood, then the thresholds by what the returns desk can bear.
+    """Choose the temperature by likelihood, then the thresholds by the error rates that they promise.
 
     Args:
         logits: float [N, C + 1] of the tuning rows.
@@ -49,11 +52,12 @@ def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
         class_probabilities(known[chosen], temperature).max(dim=1).values,
         top1_right(known[chosen], accepts[chosen]),
     )
-    return Decisions(*(float(f"{value:.6g}") for value in (temperature, accept_threshold, unknown_threshold)))
+    rounded = (float(f"{value:.6g}") for value in (temperature, accept_threshold, unknown_threshold))
+    return Decisions(*rounded, **asdict(calibrate_match(logits, tuning, temperature)))
 
 
 def _best_temperature(logits: Tensor, accepts: Tensor) -> float:
-    """Return the temperature of least negative log-likelihood, on a grid of 0.5% steps.
+    """Return the temperature with the least negative log-likelihood, on a grid of 0.5% steps.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017, section 4.2.
     """
@@ -68,9 +72,9 @@ def _best_temperature(logits: Tensor, accepts: Tensor) -> float:
 def _accept_threshold(confidence: Tensor, right: Tensor) -> float:
     """Return the lowest confidence at which the accepted photos keep the promise, one standard error included.
 
-    Counting the wrong ones above each threshold would let a handful of photos decide, some of which bear a wrong
-    label. So a curve is laid through all photos, how likely a wrong answer is at which confidence, and the wrong share
-    above a threshold is read off the curve. Where no threshold holds the promise, next to nothing is accepted.
+    The number of wrong photos above a threshold is small, and some of them have a wrong label. So the share of wrong
+    photos is not counted: it comes from a curve, fitted to all photos, of the probability of a wrong prediction at each
+    confidence. Where no threshold keeps the promise it is 1, so that next to nothing is accepted.
     """
     wrong = _wrong_probability(confidence, right)
     ordered, order = confidence.sort(descending=True)
@@ -82,12 +86,12 @@ def _accept_threshold(confidence: Tensor, right: Tensor) -> float:
 
 
 def _wrong_probability(confidence: Tensor, right: Tensor) -> Tensor:
-    """Return how likely a wrong answer is, float [N], by a logistic regression on the confidence's log-odds.
+    """Return the probability of a wrong prediction, float [N], by a logistic regression on the confidence's log-odds.
 
     Source: Platt, Probabilistic Outputs for Support Vector Machines, 1999, with a square added: a model that learned
-    from soft answers is seldom certain, and then nearly always right.
+    from soft targets is rarely certain, and then nearly always right.
     """
-    # Up to 99.9%: what is surer still is all the same here, or one wrong label at the very end would bend the curve.
+    # Confidence is capped at 99.9%: one wrong label at the very end would bend the curve.
     log_odds = torch.logit(confidence.double(), eps=1e-3) / 4  # about -1 to 2, so that one penalty fits all terms
     terms = torch.stack([torch.ones_like(log_odds), log_odds, log_odds**2], dim=1)
     weights = torch.zeros(3, dtype=torch.double, requires_grad=True)

@@ -14,6 +14,7 @@ from training.data import layouts
 from training.evaluate.command import evaluate
 from training.input_sizes import input_sizes
 from training.model_folder import SHIPPED, next_version
+from training.recalibration import recalibrate
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Train the classifier, measure it."
@@ -74,6 +75,17 @@ def reproduce(
 ) -> None:
     """Run the recipes that made the shipped model; what is finished is not repeated."""
     typer.echo(f"the model is in {chain.run(recipes, data, runs, config.parse_changes(change or []))}")
+
+
+@app.command()
+def calibrate_match(
+    data: DataOption,
+    model: Annotated[Path, typer.Option(help="Folder of the model; its contract gets the thresholds.")] = SHIPPED,
+) -> None:
+    """Choose the thresholds of the order check again for a trained model, on the tuning rows that it did not learn."""
+    thresholds, version = recalibrate(model, data)
+    typer.echo(f"{model}: match from {thresholds.match_threshold:g}, mismatch below {thresholds.mismatch_threshold:g}")
+    typer.echo(f"contract version {version}; the figures are in {model / 'figures.json'}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from handler.contract import FILE_NAME, check_version, from_dict, load
 from training.calibration import Decisions
 from training.config import TrainingSettings
 from training.data.categories import CLASSES
+from training.match_calibration import MatchThresholds
 from training.network.normalisation import MEAN, STD
 
 CONTRACT_VERSION = "1"
@@ -57,14 +58,14 @@ def write_model(
     Args:
         folder: of the model.
         checkpoint: to copy.
-        settings: it was trained with.
+        settings: of its training.
         decisions: for the contract.
         ranges: of its activations.
-        figures: what ``figures.json`` says beside the settings; see :func:`read_figures`.
+        figures: for ``figures.json``, beside the settings; see :func:`read_figures`.
         model_version: of the model.
 
     Raises:
-        ValueError: the contract would not be one that serving accepts.
+        ValueError: serving would not accept the contract.
     """
     contract = {
         "model_version": model_version,
@@ -83,10 +84,32 @@ def write_model(
     _write_json(folder / _FIGURES, {"training": settings.model_dump(), **figures})
 
 
+def write_match_thresholds(folder: Path, thresholds: MatchThresholds, order_check: dict[str, Any]) -> str:
+    """Write other thresholds of the order check into a model's contract, and its figures; return the contract version.
+
+    The contract version is raised, so that the batch client decides known photos again.
+
+    Args:
+        folder: of the model.
+        thresholds: for the contract.
+        order_check: for ``figures.json``.
+    """
+    path = folder / FILE_NAME
+    contract = json.loads(path.read_text(encoding="utf-8"))
+    version = str(int(contract["contract_version"]) + 1)
+    contract |= {"contract_version": version, **asdict(thresholds)}
+    from_dict(contract)
+    _write_json(path, contract)
+    _write_json(folder / _FIGURES, {**read_figures(folder), "order_check": order_check})
+    return version
+
+
 def read_figures(folder: Path) -> dict[str, Any]:
-    """Read ``figures.json``: ``training``, the settings; ``test``, the figures on the test rows by domain, and on those
-    that a label file says more of; and, of a model that went on with rows that were held out, ``test_of``: which model
-    has these figures, and its settings.
+    """Read ``figures.json``.
+
+    It has ``training``, the settings; ``test``, the figures on the test rows by group; ``order_check``, the figures of
+    the order check by rows and group; and, for a release build, ``test_of``: the version and the settings of the model
+    that ``test`` belongs to.
     """
     figures: dict[str, Any] = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
     return figures

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from export.graph import load_network
 from handler import contract as contracts
 from tests.conftest import ROOT
-from tests.support.catalog import write_catalog
+from tests.support.catalog import write_catalog, write_patchworks
 from tests.support.drawn_photos import encoded
 from training.data import layouts
 
@@ -35,17 +34,7 @@ def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Patchworks, each unlike the others, tinted by category."""
-    random = np.random.default_rng(4)
-    tints = {"Socks": (255, 60, 60), "Belts": (60, 60, 255), "unknown": (60, 255, 60)}
-    records: list[dict[str, object]] = []
-    for index in range(60):
-        for name, tint in tints.items():
-            patches = (random.integers(0, 256, (8, 6, 3)) * np.array(tint) / 255).astype(np.uint8)
-            image = Image.fromarray(patches).resize((60, 80), Image.Resampling.NEAREST)
-            split = "train" if index < 30 else "val"
-            records.append({"id": f"{name}{index}", "category": name, "split": split, "image": encoded(image)})
-    write_catalog(tmp_path, records)
+    write_patchworks(tmp_path)
     return tmp_path
 
 
@@ -164,31 +153,48 @@ def test_input_sizes_are_compared(data: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].count("%") >= 1
 
 
-@pytest.mark.timeout(900)
-def test_the_chain_of_the_shipped_model(data: Path, tmp_path: Path) -> None:
-    """All twelve recipes, each with one small epoch: what each needs is what those before it wrote."""
-    labels = tmp_path / "labels.csv"
-    labels.write_text("photo,accepts\nSocks0,Socks;Belts\n")
-    few = (*SMALL, "--set", "fuse=false", "--set", f"labels={labels}")
-    done = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few)
+def test_a_chain_of_recipes(data: Path, tmp_path: Path) -> None:
+    """Each step finds what those before it wrote; what is finished is not repeated."""
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    shared = "photos_per_epoch = 64\nbatch_size = 16\ninput_size = 32\nlearning_rate = 0.01\nweight_decay = 0\n"
+    shared += "epochs = 2\nema_decay = 0.9\nwild_weight = 1\nseed = 1\n"
+    (recipes / "1-teacher.toml").write_text(f'step = "teacher"\n{shared}')
+    teachers = 'teachers = ["{runs}/1-teacher/teacher.pt"]\n'
+    (recipes / "2-student.toml").write_text(f'step = "student"\n{teachers}{shared}')
+    (recipes / "3-refit.toml").write_text(f'step = "refit"\nmeasured = "{{runs}}/2-student/model"\n{shared}')
+    chain = ("reproduce", "--recipes", str(recipes), "--runs", str(tmp_path / "runs"))
+    done = training(data, *chain, "--set", "epochs=1")
     assert done.returncode == 0, done.stderr
-    names = sorted(path.stem for path in (ROOT / "training" / "recipes" / "shipped").glob("*.toml"))
-    assert [folder.name for folder in sorted((tmp_path / "runs").iterdir())] == names
-    last = tmp_path / "runs" / names[-1] / "model"
-    assert done.stdout.strip().endswith(f"the model is in {last}")
-    load_network(last, contracts.load(last))
-    models = [path.parent for path in sorted((tmp_path / "runs").glob("*/model/contract.json"))]
+    models = [tmp_path / "runs" / name / "model" for name in ("2-student", "3-refit")]
+    assert done.stdout.strip().endswith(f"the model is in {models[1]}")
+    load_network(models[1], contracts.load(models[1]))
     versions = [contracts.load(model).model_version for model in models]
-    assert len(set(versions)) == len(versions) == 8
-    shipped = json.loads((last / "figures.json").read_text())
-    assert shipped["test_of"]["model_version"] == versions[-2]
-    resolved = (tmp_path / "runs" / names[-1] / "recipe.toml").read_text()
-    assert f'measured = "{models[-2]}"' in resolved
+    assert versions[0] < versions[1]
+    assert json.loads((models[1] / "figures.json").read_text())["test_of"]["model_version"] == versions[0]
+    resolved = (tmp_path / "runs" / "3-refit" / "recipe.toml").read_text()
+    assert f'measured = "{models[0]}"' in resolved
     assert "epochs = 1\n" in resolved
-    again = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few)
-    assert (again.returncode, again.stdout.count("finished before")) == (0, 12)
-    other = training(data, "reproduce", "--runs", str(tmp_path / "runs"), *few, "--set", "seed=9")
-    assert "finished, by another recipe" in other.stderr
-    stray = training(data, "reproduce", "--runs", str(tmp_path / "runs"), "--set", "epoch=9")
+    again = training(data, *chain, "--set", "epochs=1")
+    assert (again.returncode, again.stdout.count("finished before")) == (0, 3)
+    assert "finished, by another recipe" in training(data, *chain).stderr
+    stray = training(data, *chain, "--set", "epoch=9")
     assert stray.stderr.startswith("training: no recipe of")
     assert stray.stderr.rstrip().endswith("has epoch")
+
+
+def test_the_order_check_is_calibrated_again(data: Path, tmp_path: Path) -> None:
+    model = data / "model"
+    assert train(data, "--run", str(tmp_path / "run")).returncode == 0
+    before = json.loads((model / "contract.json").read_text())
+    assert 0 <= before["mismatch_threshold"] <= before["match_threshold"] <= 1
+    (model / "contract.json").write_text(
+        json.dumps({name: value for name, value in before.items() if "match" not in name})
+    )
+    done = training(data, "calibrate-match", "--model", str(model))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((model / "contract.json").read_text()) == {**before, "contract_version": "2"}
+    figures = json.loads((model / "figures.json").read_text())["order_check"]
+    assert figures["match_threshold"] == before["match_threshold"]
+    assert figures["tuning rows"]["catalog"]["any_n"] > 10
+    assert set(figures["unseen rows"]["catalog"]) == set(figures["tuning rows"]["catalog"])

@@ -113,6 +113,16 @@ def without_near_duplicates(samples: Sequence[Sample], of: Collection[Part] = ("
     return kept
 
 
+def without_twins(samples: Sequence[Sample], of: Sequence[Sample]) -> list[Sample]:
+    """Return the samples that look like none of the others.
+
+    Raises:
+        ValueError: a photo cannot be decoded; see :func:`picture`.
+    """
+    others = hashes_of(of)
+    return [sample for sample, own in zip(samples, hashes_of(samples), strict=True) if not is_near(own, others)]
+
+
 def hashes_of(samples: Sequence[Sample]) -> np.ndarray:
     """Return the dHash of each sample, uint64 [N], with a progress bar.
 

@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.progress import track
 
 from training.data import layouts
+from training.data.categories import CLASSES, UNKNOWN
+from training.data.dataset import without_twins
 from training.data.samples import Sample
+from training.evaluate import order_check, order_tables
 from training.evaluate import plots as evaluation_plots
 from training.evaluate import tables as evaluation_tables
-from training.evaluate.outcomes import Outcome, by_group, figures_of, share
+from training.evaluate.outcomes import Outcome, by_group, figures_of, judged_of, share
 from training.evaluate.reference_model import ReferenceModel, of_same_version
 from training.evaluate.served import Served, serve
 from training.model_folder import SHIPPED
@@ -54,9 +57,12 @@ def evaluate(
     archive: Annotated[Path, typer.Option(help="The model archive to measure.")] = ARCHIVE,
     model: Annotated[Path, typer.Option(help="Folder of the checkpoint to compare with.")] = SHIPPED,
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots; default: beside the figures.")] = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="Only test rows that a release build never learned, nor twins of them.")
+    ] = False,
 ) -> None:
     """Measure the served model: run the archive over labelled photos, print and write the figures, draw the plots."""
-    found = layouts.to_judge(data)
+    found = unseen_by_a_release(data) if unseen else layouts.to_judge(data)
     with serve(archive) as served:
         described = served.description
         reference = of_same_version(model, described)
@@ -65,15 +71,34 @@ def evaluate(
     if not result.outcomes:
         raise ValueError(f"{data}: not one photo could be classified; the first: {result.unreadable[0]}")
     figures = result.figures()
-    evaluation_tables.show(Console(width=evaluation_tables.width_for(len(figures))), result.outcomes, figures)
+    console = Console(width=evaluation_tables.width_for(len(figures)))
+    evaluation_tables.show(console, result.outcomes, figures)
+    order = _order_check(result.outcomes, served.contract)
+    if order is None:
+        found.notes.append(f"order check: {archive} has none; `python -m training calibrate-match` gives a model one")
+    else:
+        order_tables.show(console, order)
     if reference is None:
         found.notes.append(f"top-1 lost by serving: {model} does not hold model {described['model_version']}")
     _say_what_is_left_out(found.notes, result.unreadable)
     json_file.parent.mkdir(parents=True, exist_ok=True)
-    report = {"model_version": described["model_version"], "groups": figures}
+    report = {"model_version": described["model_version"], "groups": figures, "order_check": order}
     json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    drawn = evaluation_plots.write(result.outcomes, plots or json_file.parent, json_file.stem)
+    drawn = evaluation_plots.write(result.outcomes, plots or json_file.parent, json_file.stem, order)
     typer.echo(f"written: {', '.join(str(path) for path in (json_file, *drawn))}")
+
+
+def unseen_by_a_release(folder: Path) -> layouts.LabelledPhotos:
+    """Read the test rows that a release build (`make refit`) never learned, and drop those with a twin among others.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`training.data.layouts.to_train`.
+    """
+    read = layouts.to_train(folder, hold_out=False)
+    test = [sample for sample in read.samples if sample.part == "test"]
+    kept = without_twins(test, [sample for sample in read.samples if sample.part != "test"])
+    note = f"of {len(test)} test rows {len(test) - len(kept)} left out, near-duplicates of rows that train or tune"
+    return layouts.LabelledPhotos(kept, [*read.notes, note])
 
 
 def judge(samples: list[Sample], served: Served, reference: ReferenceModel | None) -> Evaluation:
@@ -120,7 +145,34 @@ def _outcome(sample: Sample, answer: dict[str, Any]) -> Outcome:
         confidence=answer["confidence"],
         accepted=answer["decision"] == "accept",
         taken_for_unknown=answer.get("reason") == "unknown_item",
+        probabilities=_probabilities(answer),
     )
+
+
+def _probabilities(answer: dict[str, Any]) -> tuple[float, ...] | None:
+    """Return the probabilities of the 27 categories, then of the outlier output; None if the archive gives none."""
+    given = answer.get("probabilities")
+    return None if given is None else tuple(float(given[name]) for name in (*CLASSES, UNKNOWN))
+
+
+def _order_check(outcomes: list[Outcome], contract: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the report of the order check; None if the archive has none."""
+    match, mismatch = contract.get("match_threshold"), contract.get("mismatch_threshold")
+    if match is None or mismatch is None or any(outcome.probabilities is None for outcome in outcomes):
+        return None
+    groups = {name: judged_of(members) for name, members in by_group(outcomes).items()}
+    return {
+        "match_threshold": match,
+        "mismatch_threshold": mismatch,
+        "groups": {
+            name: {
+                **order_check.figures_of(judged, match, mismatch),
+                "by_category": order_check.by_category(judged, match, mismatch),
+                "look_alikes": order_check.look_alikes(judged, match),
+            }
+            for name, judged in groups.items()
+        },
+    }
 
 
 def _say_what_is_left_out(notes: list[str], unreadable: list[str]) -> None:

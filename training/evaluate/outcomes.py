@@ -17,6 +17,7 @@ from training.evaluate.metrics import (
     outlier_probability,
     wilson_interval,
 )
+from training.evaluate.order_check import Judged
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Outcome:
         confidence: calibrated probability of the first.
         accepted: the decision is ``accept``, so that no person reviews the photo.
         taken_for_unknown: the outlier probability reaches its threshold; the photo is reviewed at any confidence.
+        probabilities: of the 27 categories, then of the outlier output; None from an archive without the order check.
     """
 
     group: str
@@ -38,6 +40,7 @@ class Outcome:
     confidence: float
     accepted: bool
     taken_for_unknown: bool
+    probabilities: tuple[float, ...] | None = None
 
     @property
     def known(self) -> bool:
@@ -65,6 +68,15 @@ def outcomes_of(logits: Tensor, test: Dataset, decisions: Decisions) -> list[Out
         Outcome(sample.group, sample.accepts, tuple(CLASSES[index] for index in top), *rest)
         for sample, top, *rest in zip(test.samples, *(column.tolist() for column in columns), strict=True)
     ]
+
+
+def judged_of(outcomes: Sequence[Outcome]) -> Judged:
+    """Return the probabilities of outcomes that have them, for the order check."""
+    columns = {name: number for number, name in enumerate((*CLASSES, UNKNOWN))}
+    accepts = torch.zeros(len(outcomes), len(columns), dtype=torch.bool)
+    for row, outcome in enumerate(outcomes):
+        accepts[row, [columns[name] for name in outcome.accepts]] = True
+    return Judged(torch.tensor([outcome.probabilities for outcome in outcomes]), accepts)
 
 
 def by_group(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:

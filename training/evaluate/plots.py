@@ -1,7 +1,8 @@
-"""The pictures of an evaluation: is it honest, and what does being cautious buy?"""
+"""The plots of an evaluation: reliability, coverage against error, and the order check."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,31 +10,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from training.calibration import MOST_WRONG_OF_ACCEPTED
+from training.evaluate import order_check
 from training.evaluate.metrics import wilson_interval
-from training.evaluate.outcomes import Outcome, by_group, figures_of
+from training.evaluate.outcomes import Outcome, by_group, figures_of, judged_of
 
 _BINS = 15
 _ACROSS = 3  # diagrams in a row
 _LEAST_ACCEPTED = 20  # below so many photos a wrong share is noise
 
 
-def write(outcomes: Sequence[Outcome], folder: Path, stem: str) -> list[Path]:
-    """Draw the reliability diagram and the curve of coverage against error into a folder, as PNG.
+def write(outcomes: Sequence[Outcome], folder: Path, stem: str, order: dict[str, Any] | None = None) -> list[Path]:
+    """Draw the plots into a folder, as PNG.
 
     Args:
         outcomes: of all groups.
-        folder: made where it is missing.
-        stem: begins the names of the files.
+        folder: it is created if it does not exist.
+        stem: first part of the names of the files.
+        order: report of the order check; without it its curve is not drawn.
 
     Returns:
-        The files; none where no photo shows one of the 27.
+        The files; none if no photo shows one of the 27.
     """
-    groups = {group: [o for o in members if o.known] for group, members in by_group(outcomes).items()}
+    all_groups = by_group(outcomes)
+    groups = {group: [o for o in members if o.known] for group, members in all_groups.items()}
     groups = {group: members for group, members in groups.items() if members}
     if not groups:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {"reliability": _reliability(groups), "coverage": _coverage(groups)}
+    if order is not None:
+        drawn["order-check"] = _order_curve({group: judged_of(all_groups[group]) for group in groups}, order)
     paths = [folder / f"{stem}-{name}.png" for name in drawn]
     for path, figure in zip(paths, drawn.values(), strict=True):
         figure.savefig(path, dpi=120)
@@ -66,7 +72,7 @@ def _draw_reliability(panel: Axes, group: str, outcomes: Sequence[Outcome]) -> N
         [wilson_interval(int(right[bins == each].sum()), n) for each, n in zip(filled, counts.tolist(), strict=True)]
     )
     panel.bar((filled + 0.5) / _BINS, counts / counts.sum(), 1 / _BINS, color="#d9dee5", label="share of the photos")
-    panel.plot([0, 1], [0, 1], color="#777777", linewidth=1, linestyle="--", label="honest: as right as it says")
+    panel.plot([0, 1], [0, 1], color="#777777", linewidth=1, linestyle="--", label="perfectly calibrated")
     spread = np.abs(intervals.T - accuracy)
     panel.errorbar(centres, accuracy, spread, fmt="o", markersize=4, color="#1f5fa8", linewidth=1, label="measured")
     panel.set_title(f"{group}: {len(outcomes)} photos, ECE {figures_of(outcomes)['ece']:.3f}", fontsize=11)
@@ -76,7 +82,7 @@ def _draw_reliability(panel: Axes, group: str, outcomes: Sequence[Outcome]) -> N
 
 
 def _coverage(groups: dict[str, list[Outcome]]) -> Figure:
-    """Draw the share that is wrong against the share that is accepted, over all thresholds; dots: as shipped."""
+    """Draw the wrong share of the accepted against the accepted share, over all thresholds; a dot: the contract's."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     panel = figure.subplots()
     for group, outcomes in groups.items():
@@ -87,7 +93,7 @@ def _coverage(groups: dict[str, list[Outcome]]) -> Figure:
             panel.plot(shipped["accepted_share"], shipped["accepted_wrong"], "o", color=line.get_color(), markersize=8)
     promise = MOST_WRONG_OF_ACCEPTED
     panel.axhline(promise, color="#777777", linewidth=1, linestyle="--", label=f"{promise:.0%} wrong")
-    panel.plot([], [], "o", color="#777777", markersize=8, label="the shipped thresholds")
+    panel.plot([], [], "o", color="#777777", markersize=8, label="the thresholds of the contract")
     panel.set(xlabel="accepted without a person", ylabel="wrong among the accepted", xlim=(0, 1), ylim=(0, None))
     panel.xaxis.set_major_formatter(PercentFormatter(1))
     panel.yaxis.set_major_formatter(PercentFormatter(1))
@@ -97,11 +103,35 @@ def _coverage(groups: dict[str, list[Outcome]]) -> Figure:
 
 
 def _coverage_curve(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the accepted share and the wrong share among these, as the confidence asked for falls.
+    """Return the accepted share, and the wrong share of the accepted, over falling thresholds.
 
-    What the model takes for unknown goes to a person at any confidence, so a curve may end before all is accepted.
+    Photos that the model takes for unknown are reviewed at any confidence, so a curve may end before 100%.
     """
     eligible = sorted((o for o in outcomes if not o.taken_for_unknown), key=lambda o: -o.confidence)
     wrong = np.cumsum([not outcome.right for outcome in eligible])
     taken = np.arange(1, len(eligible) + 1)
     return taken[_LEAST_ACCEPTED - 1 :] / len(outcomes), (wrong / taken)[_LEAST_ACCEPTED - 1 :]
+
+
+def _order_curve(groups: dict[str, order_check.Judged], order: dict[str, Any]) -> Figure:
+    """Draw right claims that match against wrong claims that pass, over all thresholds; a dot: the contract's."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    panel = figure.subplots()
+    for group, judged in groups.items():
+        right, wrong, unknown = order_check.curve(judged)
+        shown = order["groups"][group]
+        label = f"{group}: wrong claims ({shown['wrong_n']} photos)"
+        (line,) = panel.plot(wrong, right, linewidth=1.6, label=label)
+        panel.plot(shown["wrong_match"], shown["any_match"], "o", color=line.get_color(), markersize=8)
+        if unknown:
+            label = f"{group}: items outside the 27 ({shown['unknown_n']})"
+            panel.plot(unknown, right, linewidth=1.2, linestyle="--", color=line.get_color(), label=label)
+            panel.plot(shown["unknown_match"], shown["any_match"], "s", color=line.get_color(), markersize=6)
+    panel.set(xlabel="false accept: claims that pass and are wrong", ylabel="true accept: right claims that match")
+    panel.set_title(f"order check; dots and squares: match from {order['match_threshold']:g}", fontsize=11)
+    panel.set(xlim=(0, 0.06), ylim=(0.7, 1))
+    panel.xaxis.set_major_formatter(PercentFormatter(1))
+    panel.yaxis.set_major_formatter(PercentFormatter(1))
+    panel.grid(color="#e6e6e6")
+    panel.legend(loc="lower right", fontsize=9)
+    return figure

@@ -16,6 +16,7 @@ import yaml
 
 _PROCESS = Path(__file__).parent / "served_process.py"
 _CONFIG = "model-config.yaml"
+_CONTRACT = "contract.json"
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Served:
 
     Attributes:
         description: its handler's answer to ``describe``: versions, classes, input size, graph.
-        batch_size: the archive's ``batchSize``.
+        contract: its ``contract.json``.
+        batch_size: its ``batchSize``.
         process: the Python process that runs the handler.
         log: standard error of the process.
     """
 
     description: dict[str, Any]
+    contract: dict[str, Any]
     batch_size: int
     process: subprocess.Popen[bytes]
     log: IO[bytes]
@@ -68,7 +71,9 @@ def serve(archive: Path) -> Iterator[Served]:
         command = [sys.executable, "-I", str(_PROCESS), str(folder)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=folder)
         try:
-            yield Served(_exchange(process, log, b""), int(config["batchSize"]), process, log)
+            description = _exchange(process, log, b"")
+            contract = json.loads((folder / _CONTRACT).read_text(encoding="utf-8"))
+            yield Served(description, contract, int(config["batchSize"]), process, log)
         finally:
             _end(process)
 

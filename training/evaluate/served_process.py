@@ -1,10 +1,10 @@
-"""Run by :mod:`training.evaluate.served` in an isolated interpreter: an unpacked archive, as TorchServe drives it.
+"""Run an unpacked archive as TorchServe does; :mod:`training.evaluate.served` starts this in an isolated interpreter.
 
 Usage: python -I served_process.py ARCHIVE_FOLDER
 
-Standard input carries batches: the number of photos, then of each its length and its bytes (unsigned 32-bit numbers,
-big-endian). Standard output carries JSON lines: first what the handler says of itself, then one line a batch, a list of
-``{"status": HTTP status, "answer": the body}``.
+Standard input carries batches: the number of photos, then the length and the bytes of each (unsigned 32-bit numbers,
+big-endian). Standard output carries JSON lines: first the handler's description of itself, then a line per batch with a
+list of ``{"status": HTTP status, "answer": the body}``.
 """
 
 import json
@@ -22,6 +22,14 @@ from image_handler import ImageHandler  # type: ignore[import-not-found]  # noqa
 from handler.offline import Context  # noqa: E402
 
 
+class AskingForProbabilities(Context):
+    """Requests that ask for all probabilities; archives without the order check ignore the header."""
+
+    def get_all_request_header(self, index: int) -> dict[str, str]:
+        """Return the headers of a row."""
+        return {**super().get_all_request_header(index), "X-Probabilities": "1"}
+
+
 def _number() -> int | None:
     """Read a length; None at the end of the input."""
     packed = sys.stdin.buffer.read(4)
@@ -34,8 +42,8 @@ def _batches() -> Any:
 
 
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)  # whatever a library prints must not mix with the answers
-context = Context(folder)
+os.dup2(2, 1)  # the output of libraries must not mix with the answers
+context = AskingForProbabilities(folder)
 handler = ImageHandler()
 handler.initialize(context)
 print(json.dumps(handler.describe()), file=answers, flush=True)
