@@ -12,19 +12,22 @@ FILE_NAME = "contract.json"
 
 @dataclass(frozen=True)
 class Contract:
-    """The numbers that training decided and serving obeys.
+    """The numbers that training chooses and serving uses.
 
     Attributes:
         model_version: version of the weights, as ``MAJOR.MINOR.PATCH``.
-        contract_version: version of everything else in this file: training writes ``1`` beside each new model version;
-            whoever changes a number by hand raises it, so that known photos are asked about again.
+        contract_version: version of everything else in this file. Training writes ``1`` for each new model version.
+            Raise it when you change a number by hand, so that known photos are classified again.
         classes: category names in the order of the class index.
         input_size: height and width of the network's input, pixels.
         mean: mean per channel, RGB, on pixels scaled to [0, 1].
-        std: standard deviation per channel, likewise.
+        std: standard deviation per channel, RGB, on pixels scaled to [0, 1].
         temperature: divisor of the logits that makes the probabilities calibrated.
-        accept_threshold: least calibrated probability at which a prediction is accepted unseen.
-        unknown_threshold: outlier probability from which a photo is taken for none of the classes.
+        accept_threshold: least calibrated probability at which a prediction is accepted without a person.
+        unknown_threshold: outlier probability from which a photo shows none of the classes.
+        match_threshold: least probability of the ordered categories at which a photo matches its order; None in models
+            without an order check.
+        mismatch_threshold: probability of the ordered categories below which a photo contradicts its order.
     """
 
     model_version: str
@@ -36,6 +39,8 @@ class Contract:
     temperature: float
     accept_threshold: float
     unknown_threshold: float
+    match_threshold: float | None = None
+    mismatch_threshold: float | None = None
 
     def __post_init__(self) -> None:
         check_version(self.model_version)
@@ -47,21 +52,34 @@ class Contract:
             raise ValueError(f"contract: 'std' must be positive, found {self.std}")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f"contract: 'temperature' must be positive, found {self.temperature}")
-        for name in ("accept_threshold", "unknown_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"contract: {name!r} must lie in [0, 1], found {getattr(self, name)}")
+        for name in ("accept_threshold", "unknown_threshold", "match_threshold", "mismatch_threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"contract: {name!r} must lie in [0, 1], found {value}")
+        match, mismatch = self.match_threshold, self.mismatch_threshold
+        if (match is None) != (mismatch is None):
+            raise ValueError("contract: 'match_threshold' and 'mismatch_threshold' must be given together")
+        if match is not None and mismatch is not None and mismatch > match:
+            raise ValueError(f"contract: 'mismatch_threshold' {mismatch} must not be above 'match_threshold' {match}")
 
     @property
     def outputs(self) -> int:
-        """Logits per photo: one a class, then the outlier logit."""
+        """Logits per photo: one for each class, then the outlier logit."""
         return len(self.classes) + 1
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds by name; those of the order check only if the model has one."""
+        names = ("accept_threshold", "unknown_threshold", "match_threshold", "mismatch_threshold")
+        values = {name: getattr(self, name) for name in names}
+        return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def check_version(model_version: str) -> None:
-    """Refuse what is no version of a model.
+    """Check a model version.
 
     Raises:
-        ValueError: it is not MAJOR.MINOR.PATCH.
+        ValueError: it is not of the form MAJOR.MINOR.PATCH.
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", model_version):
         raise ValueError(f"model version must be MAJOR.MINOR.PATCH, three numbers, found {model_version!r}")
@@ -84,6 +102,8 @@ def from_dict(fields: dict[str, Any]) -> Contract:
             temperature=float(fields["temperature"]),
             accept_threshold=float(fields["accept_threshold"]),
             unknown_threshold=float(fields["unknown_threshold"]),
+            match_threshold=_optional(fields.get("match_threshold")),
+            mismatch_threshold=_optional(fields.get("mismatch_threshold")),
         )
     except KeyError as missing:
         raise ValueError(f"contract: field {missing} is missing") from None
@@ -101,6 +121,10 @@ def load(folder: Path) -> Contract:
     if not (folder / FILE_NAME).is_file():
         raise FileNotFoundError(f"{folder} holds no model: {FILE_NAME} is missing. Name the folder of a trained model.")
     return from_dict(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
+
+
+def _optional(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _three(values: list[float]) -> tuple[float, float, float]:

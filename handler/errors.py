@@ -13,11 +13,13 @@ class ErrorCode(StrEnum):
     EMPTY_BODY = "empty_body"
     FORM_ENCODED_BODY = "form_encoded_body"
     INTERNAL_ERROR = "internal_error"
+    NO_ORDER_CHECK = "no_order_check"
     NOT_AN_IMAGE = "not_an_image"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PHOTOS = "too_many_photos"
     TOO_MANY_PIXELS = "too_many_pixels"
     TRUNCATED_IMAGE = "truncated_image"
+    UNKNOWN_CATEGORY = "unknown_category"
     UNSUPPORTED_FORMAT = "unsupported_format"
 
     @property
@@ -37,6 +39,8 @@ _STATUSES = {
     ErrorCode.FORM_ENCODED_BODY: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.UNSUPPORTED_FORMAT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.BAD_SHAPE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.NO_ORDER_CHECK: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.UNKNOWN_CATEGORY: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.DRAINING: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -15,6 +15,7 @@ import numpy as np
 from handler import contract, settings
 from handler.drain import DrainFlag
 from handler.errors import PhotoError, draining, internal_error
+from handler.match import check_expected
 from handler.metrics import Metrics
 from handler.pipeline import (
     DECODE_QUEUE_TIMEOUT_S,
@@ -88,6 +89,7 @@ class ImageHandler:
             "contract_version": self.contract.contract_version,
             "classes": list(self.contract.classes),
             "input_size": self.contract.input_size,
+            **self.contract.thresholds,
             "graph": self.runtime.name,
             "device": self.runtime.device,
         }
@@ -109,7 +111,9 @@ class ImageHandler:
 
     def _parse(self, row: dict[str, Any], context: Any, index: int) -> Row | PhotoError:
         try:
-            return Row(parse(row, context.get_all_request_header(index), self.settings.limits.max_photos))
+            request = parse(row, context.get_all_request_header(index), self.settings.limits.max_photos)
+            check_expected(request.expected, self.contract)
+            return Row(request)
         except PhotoError as error:
             return error
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from handler.contract import Contract
 from handler.errors import ErrorCode
+from handler.match import VERDICTS
 from handler.picture import PictureResult
 from handler.pipeline import Event
 
@@ -22,8 +23,9 @@ ERRORS = "refund_errors_total"
 DECODE = "refund_decode_seconds"
 INFERENCE = "refund_inference_seconds"
 LOADED = "refund_model_loaded_timestamp_seconds"
+MATCHES = "refund_matches_total"
 PICTURES = "refund_pictures_total"
-NAMES = (PREDICTIONS, ONE_MINUS_CONFIDENCE, ERRORS, PICTURES, DECODE, INFERENCE, LOADED)
+NAMES = (PREDICTIONS, MATCHES, ONE_MINUS_CONFIDENCE, ERRORS, PICTURES, DECODE, INFERENCE, LOADED)
 
 _DECISIONS = ("accept", "review")
 # A value travels to the engine as a line of text in which these characters separate the labels.
@@ -55,6 +57,9 @@ class Metrics:
         for name in contract.classes:
             for decision in _DECISIONS:
                 self._add(PREDICTIONS, 0, name, decision, self._version)
+        if contract.match_threshold is not None:
+            for verdict in VERDICTS:
+                self._add(MATCHES, 0, verdict, self._version)
         for code in ErrorCode:
             self._add(ERRORS, 0, code)
         for result in PictureResult:
@@ -72,6 +77,7 @@ class Metrics:
     def answered(self, events: Iterable[Event]) -> None:
         """Count the predictions and errors of a server batch, with one line per series: each line costs time."""
         predictions: Counter[tuple[str, str]] = Counter()
+        matches: Counter[str] = Counter()
         errors: Counter[ErrorCode] = Counter()
         pictures: Counter[PictureResult] = Counter()
         for event in events:
@@ -81,10 +87,14 @@ class Metrics:
                 pictures[event] += 1
             else:
                 predictions[event["predicted_class"], event["decision"]] += 1
+                if "match" in event:
+                    matches[event["match"]["verdict"]] += 1
                 # The engine's buckets run from 0.005 to 10 and are fine near 0. Confidence is most often near 1.
                 self._add(ONE_MINUS_CONFIDENCE, round(1 - event["confidence"], 6), self._version)
         for (name, decision), count in predictions.items():
             self._add(PREDICTIONS, count, name, decision, self._version)
+        for verdict, count in matches.items():
+            self._add(MATCHES, count, verdict, self._version)
         for code, count in errors.items():
             self._add(ERRORS, count, code)
         for result, count in pictures.items():

@@ -18,8 +18,9 @@ from handler.decoding.decode import Limits, decode_photo
 from handler.errors import ErrorCode, PhotoError, internal_error
 from handler.explain import OVERLAY_SIDE, covered, explanation, heatmap_of, overlay, reduced
 from handler.fingerprint import fingerprint_of
+from handler.match import with_match
 from handler.picture import LONGEST_SIDE, Picture, PictureResult, is_jpeg, picture_of, picture_of_jpeg
-from handler.postprocess import postprocess
+from handler.postprocess import all_probabilities, output_probabilities, postprocess
 from handler.preprocess import preprocess
 from handler.request import EncodedPhoto, Request
 from handler.response import PNG, Response, error_entry, error_response, json_response
@@ -202,6 +203,12 @@ def predict(
             prediction = explanation(prediction, heatmap)
             if photo.prepared.overlay_base is not None:
                 drawn = overlay(photo.prepared.overlay_base, heatmap)
+        if request.expected or request.wants_probabilities:
+            probabilities = output_probabilities(photo.logits[np.newaxis], contract)[0]
+            if request.expected:
+                prediction = with_match(prediction, probabilities, request.expected, contract)
+            if request.wants_probabilities:
+                prediction = {**prediction, **all_probabilities(probabilities, contract)}
         if request.wants_fingerprint:
             prediction = {**prediction, "fingerprint": photo.prepared.fingerprint}
         if request.picture is None or (request.picture == "review" and prediction["decision"] != "review"):

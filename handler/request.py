@@ -8,6 +8,8 @@ from handler.errors import ErrorCode, PhotoError
 
 Purpose = Literal["predict", "explain", "describe"]
 PictureWish = Literal["review", "always"]
+EXPECTED_HEADER = "x-expected-category"
+EXPECTED_FIELD = "expected_category"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Request:
         wants_fingerprint: each prediction also carries what the photo looks like.
         picture: which predictions also carry the picture for the desk: those with the decision ``review``, or all;
             None for none.
+        wants_probabilities: each prediction also carries the probabilities of all outputs.
+        expected: names of the ordered categories, as the client sent them, each once; empty without an order.
     """
 
     purpose: Purpose
@@ -43,6 +47,8 @@ class Request:
     is_probe: bool = False
     wants_fingerprint: bool = False
     picture: PictureWish | None = None
+    wants_probabilities: bool = False
+    expected: tuple[str, ...] = ()
 
     @property
     def wants_overlay(self) -> bool:
@@ -59,7 +65,8 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         max_photos: a request with more photos is refused.
 
     Raises:
-        PhotoError: ``empty_body``, ``too_many_photos`` or ``form_encoded_body``.
+        PhotoError: ``empty_body``, ``too_many_photos``, ``form_encoded_body``, or ``unknown_category`` for an
+            expected category that is not text.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     content_type = str(lowered.get("content-type", "")).lower()
@@ -71,6 +78,11 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
     body = row.get("body")
     if isinstance(body, Mapping) and body.get("describe") is True:
         return Request("describe")
+    is_form = content_type.startswith("multipart/")
+    expected = lowered.get(EXPECTED_HEADER, "")
+    if is_form and EXPECTED_FIELD in row:
+        row = dict(row)
+        expected = row.pop(EXPECTED_FIELD)
     if len(row) > max_photos:
         raise PhotoError(
             ErrorCode.TOO_MANY_PHOTOS,
@@ -78,7 +90,6 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         )
     if not row:
         raise PhotoError(ErrorCode.EMPTY_BODY, "The request carries no photo. Send it as the body or as a file field.")
-    is_form = content_type.startswith("multipart/")
     return Request(
         # TorchServe adds this header to each request for an explanation.
         purpose="explain" if str(lowered.get("explain", "")) == "True" else "predict",
@@ -91,6 +102,8 @@ def parse(row: Mapping[str, Any], headers: Mapping[str, Any], max_photos: int) -
         is_probe="x-probe" in lowered,
         wants_fingerprint="x-fingerprint" in lowered,
         picture=_picture_wish(lowered.get("x-picture")),
+        wants_probabilities="x-probabilities" in lowered,
+        expected=_names(expected),
     )
 
 
@@ -99,3 +112,19 @@ def _picture_wish(value: Any) -> PictureWish | None:
     if value is None:
         return None
     return "always" if str(value).strip().lower() == "always" else "review"
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Split names that are separated by commas; TorchServe passes a form's text field as bytes.
+
+    Raises:
+        PhotoError: ``unknown_category``: the value is not text.
+    """
+    try:
+        text = value.decode("utf-8") if isinstance(value, bytes | bytearray) else str(value)
+    except UnicodeDecodeError:
+        raise PhotoError(
+            ErrorCode.UNKNOWN_CATEGORY,
+            f"The field {EXPECTED_FIELD} is not text. Send names of categories in it, and the photo in another field.",
+        ) from None
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -166,7 +166,7 @@ def test_ports_names_and_sizes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert api["servers"] == [{"url": serving.inference}]
     assert f"/predictions/{serving.archive.stem}" in api["paths"]
     form = api["components"]["requestBodies"]["Photos"]["content"]["multipart/form-data"]["schema"]
-    assert form["maxProperties"] == limits.max_photos
+    assert form["maxProperties"] == limits.max_photos + 1, "and the text field expected_category"
 
 
 def test_every_frontend_key_is_written_out() -> None:

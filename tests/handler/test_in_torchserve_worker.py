@@ -24,6 +24,12 @@ def worker(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
     return Worker(archive, tmp_path_factory.mktemp("model"))
 
 
+@pytest.fixture(scope="module")
+def ordering(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """Return a model with an order check that is certain of nothing: every category is unsure."""
+    return Worker(archive, tmp_path_factory.mktemp("model"), match_threshold=1.0, mismatch_threshold=0.0)
+
+
 def raw(data: bytes) -> tuple[dict[str, bytearray], dict[str, str]]:
     return {"body": bytearray(data)}, JPEG_HEADERS
 
@@ -112,6 +118,54 @@ def test_a_picture_comes_to_those_who_ask(worker: Worker) -> None:
     assert set(entries[1]) == {"field", "error"}
 
 
+def test_all_probabilities_come_to_those_who_ask(worker: Worker, contract: Contract) -> None:
+    plain, asked = worker.predict(raw(PHOTO), ({"body": PHOTO}, {**JPEG_HEADERS, "X-Probabilities": "1"}))
+    value = asked.json()
+    probabilities, outlier = value.pop("probabilities"), value.pop("outlier_probability")
+    assert value == plain.json()
+    assert list(probabilities) == list(contract.classes)
+    assert sum(probabilities.values()) + outlier == pytest.approx(1, abs=1e-4)
+    best = max(probabilities, key=probabilities.__getitem__)
+    assert best == value["predicted_class"]
+    assert probabilities[best] == pytest.approx(value["confidence"] * (1 - outlier), abs=1e-5)
+
+
+def test_the_order_decides(ordering: Worker) -> None:
+    order = {"X-Expected-Category": "Socks, Belts"}
+    form = {"a": PHOTO, "expected_category": b"Socks", "b": b"no photo"}
+    asked = {**JPEG_HEADERS, **order, "X-Probabilities": "1"}
+    plain, checked, several, unknown = ordering.predict(
+        raw(PHOTO),
+        ({"body": PHOTO}, asked),
+        (form, FORM_HEADERS),
+        ({"body": PHOTO}, {**JPEG_HEADERS, "x-expected-category": "Sock"}),
+    )
+    assert "match" not in plain.json()
+    value = checked.json()
+    probability = value["probabilities"]["Socks"] + value["probabilities"]["Belts"]
+    assert value["match"]["expected"] == ["Socks", "Belts"]
+    assert value["match"]["probability"] == pytest.approx(probability, abs=2e-6)
+    assert (value["match"]["verdict"], value["decision"], value["reason"]) == ("unsure", "review", "unsure_match")
+    entries = several.json()["predictions"]
+    assert [entry["field"] for entry in entries] == ["a", "b"]
+    assert entries[0]["match"]["expected"] == ["Socks"]
+    assert (unknown.status, unknown.json()["error"]["code"]) == (422, "unknown_category")
+
+
+def test_describe_tells_the_thresholds_of_the_order_check(ordering: Worker) -> None:
+    described = ordering.predict(({"body": {"describe": True}}, {"Content-Type": "application/json"}))[0].json()
+    assert (described["match_threshold"], described["mismatch_threshold"]) == (1.0, 0.0)
+
+
+def test_an_archive_from_before_the_order_check(archive: Path, tmp_path: Path) -> None:
+    worker = Worker(archive, tmp_path, match_threshold=None, mismatch_threshold=None)
+    plain, ordered = worker.predict(raw(PHOTO), ({"body": PHOTO}, {**JPEG_HEADERS, "X-Expected-Category": "Socks"}))
+    assert plain.status == 200
+    assert (ordered.status, ordered.json()["error"]["code"]) == (422, "no_order_check")
+    described = worker.predict(({"body": {"describe": True}}, {"Content-Type": "application/json"}))[0].json()
+    assert "match_threshold" not in described
+
+
 def size_of(picture: str) -> tuple[int, int]:
     with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
         return image.size
@@ -130,6 +184,7 @@ def test_describe(worker: Worker, contract: Contract) -> None:
     assert described["classes"] == list(contract.classes)
     assert described["model_version"] == contract.model_version
     assert described["input_size"] == contract.input_size
+    assert contract.thresholds.items() <= described.items()
     assert described["graph"].startswith("openvino")
     assert described["device"] == "cpu"
 

@@ -30,9 +30,19 @@ class Answer:
 class Worker:
     """A model loaded from an unpacked archive."""
 
-    def __init__(self, archive: Path, folder: Path) -> None:
+    def __init__(self, archive: Path, folder: Path, **contract: Any) -> None:
+        """Load the model.
+
+        Args:
+            archive: the ``.mar``.
+            folder: an empty one.
+            contract: fields of ``contract.json`` with other values; None removes a field.
+        """
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
+        path = folder / "contract.json"
+        fields = {**json.loads(path.read_text(encoding="utf-8")), **contract}
+        path.write_text(json.dumps({name: value for name, value in fields.items() if value is not None}))
         metrics = MetricsCacheYamlImpl(str(Path(ts.__file__).parent / "configs" / "metrics.yaml"))
         metrics.initialize_cache()
         level = logging.getLogger().level

@@ -15,7 +15,7 @@ from handler import settings
 from handler.contract import Contract
 from handler.errors import PhotoError
 from handler.explain import covered, explanation, heatmap_of, overlay, reduced
-from handler.postprocess import postprocess
+from handler.postprocess import all_probabilities, output_probabilities, postprocess
 from handler.preprocess import preprocess
 from handler.request import parse
 from handler.response import json_response
@@ -67,6 +67,19 @@ class TestPostprocess:
         assert answer["confidence"] == 1.0
         assert json_response(answer).status == 200
 
+    def test_all_probabilities_count_the_outlier(self) -> None:
+        logits = np.array([[4.0, 2.0, 0.0, 3.0]], dtype=np.float32)
+        weights = [math.exp(x / 2) for x in (4, 2, 0, 3)]
+        fields = all_probabilities(output_probabilities(logits, SMALL)[0], SMALL)
+        assert list(fields["probabilities"]) == ["Socks", "Belts", "Bra"]
+        assert [*fields["probabilities"].values(), fields["outlier_probability"]] == pytest.approx(
+            [weight / sum(weights) for weight in weights], abs=1e-6
+        )
+        confidence = postprocess(logits, SMALL)[0]["confidence"]
+        assert fields["probabilities"]["Socks"] == pytest.approx(
+            confidence * (1 - fields["outlier_probability"]), abs=1e-6
+        )
+
 
 class TestRequest:
     def test_raw_body(self) -> None:
@@ -85,6 +98,34 @@ class TestRequest:
         request = parse({"body": b"x"}, {"EXPLAIN": "True", "ACCEPT": "image/png"}, 16)
         assert request.purpose == "explain"
         assert request.wants_overlay
+
+    @pytest.mark.parametrize(
+        ("value", "names"),
+        [
+            ("Heels", ("Heels",)),
+            (" Sports Shoes ,Casual Shoes,", ("Sports Shoes", "Casual Shoes")),
+            ("Heels, Flats, Heels", ("Heels", "Flats")),
+            ("", ()),
+            (" , ", ()),
+        ],
+    )
+    def test_the_ordered_categories(self, value: str, names: tuple[str, ...]) -> None:
+        assert parse({"body": b"x"}, {"X-Expected-Category": value}, 16).expected == names
+        form = {"Content-Type": "multipart/form-data; boundary=x", "x-expected-category": "Bra"}
+        request = parse({"data": b"x", "expected_category": value.encode()}, form, 16)
+        assert request.expected == names, "the field goes before the header"
+        assert [photo.field for photo in request.photos] == ["data"]
+
+    def test_the_field_of_the_order_is_no_photo(self) -> None:
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        photos = {str(number): b"x" for number in range(16)}
+        assert len(parse({**photos, "expected_category": "Socks"}, form, 16).photos) == 16
+        with pytest.raises(PhotoError) as caught:
+            parse({"expected_category": b"Socks"}, form, 16)
+        assert caught.value.code == "empty_body"
+        with pytest.raises(PhotoError) as caught:
+            parse({"a": b"x", "expected_category": b"\xff\xd8\xff\xe0"}, form, 16)
+        assert (caught.value.status, caught.value.code) == (422, "unknown_category")
 
     @pytest.mark.parametrize(
         ("row", "content_type", "status", "code"),
@@ -148,12 +189,24 @@ class TestContract:
             ("std", [1, 0, 1], "positive"),
             ("temperature", 0, "positive"),
             ("accept_threshold", 1.5, "accept_threshold"),
+            ("match_threshold", 1.5, "match_threshold"),
+            ("match_threshold", 0.001, "'mismatch_threshold' 0.01 must not be above"),
+            ("mismatch_threshold", None, "must be given together"),
         ],
     )
     def test_impossible_values_are_named(self, field: str, value: object, words: str) -> None:
         fields = json.loads((ROOT / "model" / "contract.json").read_text())
         with pytest.raises(ValueError, match=words):
-            contracts.from_dict({**fields, field: value})
+            contracts.from_dict({**fields, "match_threshold": 0.1, "mismatch_threshold": 0.01, field: value})
+
+    def test_thresholds_of_the_order_check_are_optional(self) -> None:
+        fields = json.loads((ROOT / "model" / "contract.json").read_text())
+        for name in ("match_threshold", "mismatch_threshold"):
+            fields.pop(name, None)
+        assert contracts.from_dict(fields).thresholds.keys() == {"accept_threshold", "unknown_threshold"}
+        with_order = contracts.from_dict({**fields, "match_threshold": 0.1, "mismatch_threshold": 0.01})
+        assert with_order.thresholds["match_threshold"] == 0.1
+        assert with_order.thresholds["mismatch_threshold"] == 0.01
 
     def test_missing_field_is_named(self) -> None:
         with pytest.raises(ValueError, match="'model_version' is missing"):
