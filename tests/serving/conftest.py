@@ -146,6 +146,19 @@ class ServiceUnderTest:
         shutil.rmtree(self.environment["TMPDIR"], ignore_errors=True)
 
 
+def with_order_check(archive: Path, store: Path) -> Path:
+    """Put an archive into the store; one without thresholds of the order check gets some."""
+    served = store / archive.name
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(served, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "contract.json":
+                thresholds = {"match_threshold": 0.1, "mismatch_threshold": 0.002}
+                content = json.dumps({**thresholds, **json.loads(content)}).encode()
+            target.writestr(name, content)
+    return served
+
+
 def lockstep_archive(archive: Path, store: Path) -> None:
     """Put a copy of the model into the store that answers only when a server batch of four is full, or after 20 s."""
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(store / f"{LOCKSTEP}.mar", "w") as target:
@@ -162,7 +175,7 @@ def lockstep_archive(archive: Path, store: Path) -> None:
 @pytest.fixture(scope="session")
 def service(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTest]:
     store = tmp_path_factory.mktemp("served")
-    shutil.copyfile(archive, store / archive.name)
+    with_order_check(archive, store)
     lockstep_archive(archive, store)
     running = ServiceUnderTest(store, tmp_path_factory.mktemp("state"))
     running.environment["TS_LOAD_MODELS"] = f"{archive.name},{LOCKSTEP}.mar"

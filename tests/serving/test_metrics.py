@@ -102,6 +102,23 @@ def test_errors_are_counted_by_code(service: ServiceUnderTest, body: bytes, cont
     assert gained(service, lambda: service.post(body, content_type), key("refund_errors_total", code=code)) == [1]
 
 
+def test_order_checks_are_counted_by_verdict(service: ServiceUnderTest, contract: Contract) -> None:
+    photo, version = (SAMPLES / "watch.jpg").read_bytes(), contract.model_version
+
+    def send() -> None:
+        for category in ("Watches", "Watches", "Dresses"):
+            service.post(photo, **{"X-Expected-Category": category, "X-Picture": "review"})
+
+    grew = gained(
+        service,
+        send,
+        key("refund_matches_total", verdict="match", model_version=version),
+        key("refund_matches_total", verdict="mismatch", model_version=version),
+        key("refund_pictures_total", result="made"),
+    )
+    assert grew == [2, 1, 1]
+
+
 def test_each_photo_of_a_form_counts(service: ServiceUnderTest) -> None:
     files = {"a": PHOTO, "b": b"This is a text file.", "c": b""}
     headers = {"Authorization": f"Bearer {service.token}"}

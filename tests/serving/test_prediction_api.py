@@ -81,6 +81,9 @@ def test_describe(service: ServiceUnderTest, contract: Contract) -> None:
         "contract_version": contract.contract_version,
         "classes": list(contract.classes),
         "input_size": contract.input_size,
+        "match_threshold": described["match_threshold"],
+        "mismatch_threshold": described["mismatch_threshold"],
+        **contract.thresholds,
         "graph": described["graph"],
         "device": "cpu",
     }
@@ -180,3 +183,16 @@ def test_pictures_of_as_many_photos_as_a_form_takes(service: ServiceUnderTest) -
         with Image.open(io.BytesIO(base64.b64decode(picture["jpeg"]))) as image:
             assert image.size == (1280, 1280)
     assert service.workers() == workers
+
+
+def test_the_order_decides_by_header_and_by_form_field(service: ServiceUnderTest) -> None:
+    photo = f"data=@{SAMPLES / 'watch.jpg'}"
+    _, right = curl(service, "-T", str(SAMPLES / "watch.jpg"), "-H", "X-Expected-Category: Watches, Belts")
+    _, wrong = curl(service, "-F", photo, "-F", "expected_category=Dresses", "-H", "X-Probabilities: 1")
+    assert (right["decision"], right["match"]["verdict"]) == ("accept", "match")
+    assert right["match"]["expected"] == ["Watches", "Belts"]
+    assert (wrong["decision"], wrong["reason"]) == ("review", "mismatch")
+    assert wrong["match"]["probability"] == wrong["probabilities"]["Dresses"]
+    status, refused = curl(service, "-F", photo, "-F", "expected_category=Wristwatch")
+    assert (status, refused["error"]["code"]) == (422, "unknown_category")
+    assert "Watches" in refused["error"]["message"]
