@@ -1,4 +1,4 @@
-"""Pack handler, graph and contract into a ``.mar``."""
+"""Build the model archive: handler, graph and contract in a ``.mar``."""
 
 import json
 import os
@@ -24,28 +24,28 @@ _MODEL_CONFIG = _HANDLER_FOLDER / "model-config.yaml"
 
 
 def build(model_folder: Path, store: Path, candidate: bool = False) -> Path:
-    """Build the archive of a model, load it in a clean process, and only then put it into the store.
+    """Build the archive of a model, verify it in a clean process, and put it into the store.
 
     Args:
         model_folder: holds ``checkpoint.safetensors``, ``contract.json`` and ``activation_ranges.json``.
-        store: where ``refund_classifier-VERSION.mar`` goes, and a copy as ``refund_classifier.mar``, which is loaded
-            at start; older ones are replaced in one step.
-        candidate: without that copy.
+        store: receives ``refund_classifier-VERSION.mar`` and a copy named ``refund_classifier.mar``, which the service
+            loads at its start. Older files are replaced atomically.
+        candidate: do not write that copy.
 
     Returns:
-        The archive that is loaded at start, or the candidate.
+        The archive that the service loads at its start, or the candidate.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or does not fit the others.
-        RuntimeError: the archive does not load or does not answer as the checkpoint does, or the store holds another
-            contract under the same versions.
+        RuntimeError: the archive does not load, or its predictions differ from the checkpoint's, or the store holds
+            another contract under the same versions.
     """
     contract = contracts.load(model_folder)
     network = load_network(model_folder, contract)
     ranges = activation_ranges.load(model_folder, contract.model_version)
     _refuse_reused_versions(contract, store / versioned_name(contract.model_version))
     store.mkdir(parents=True, exist_ok=True)
-    # Inside the store, so that the last step is a rename on one file system.
+    # The work folder lies inside the store, so that the last step is a rename within one file system.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=store) as temporary:
         work = Path(temporary)
         staging = work / "staging"
@@ -65,29 +65,29 @@ def build(model_folder: Path, store: Path, candidate: bool = False) -> Path:
 
 
 def versioned_name(version: str) -> str:
-    """Return the file name under which the archive of one version is kept beside those of others."""
+    """Return the file name of the archive of one version."""
     return f"{MODEL_NAME}-{version}.mar"
 
 
 def _refuse_reused_versions(contract: contracts.Contract, built: Path) -> None:
-    """Refuse another contract under versions that answers were stored with: nobody could tell them apart.
+    """Refuse a changed contract under versions that are already in use: stored predictions could not be told apart.
 
     Raises:
-        RuntimeError: an archive holds other numbers under these versions; the message says what to raise.
+        RuntimeError: the store has an archive with the same versions and other numbers.
     """
     try:
         _, earlier, _ = _contents_of(built)
-    except (FileNotFoundError, ValueError):  # none yet, or not one of ours, which is replaced
+    except (FileNotFoundError, ValueError):  # there is no archive yet, or the file is not one of ours and is replaced
         return
     if earlier != contract and earlier.contract_version == contract.contract_version:
         raise RuntimeError(
             f"{built} holds another contract.json under model version {contract.model_version} and contract version "
-            f"{contract.contract_version}: raise contract_version, so that photos are asked about again"
+            f"{contract.contract_version}. Raise contract_version, so that photos are classified again."
         )
 
 
 def _run_archiver(staging: Path, work: Path, version: str) -> Path:
-    """Run torch-model-archiver; it works in ``TMPDIR/<model name>``, so two builds must not share that."""
+    """Run torch-model-archiver. It works in ``TMPDIR/<model name>``, which two builds must not share."""
     scratch = work / "scratch"
     scratch.mkdir()
     command = [
@@ -104,11 +104,11 @@ def _run_archiver(staging: Path, work: Path, version: str) -> Path:
 
 
 def describe(archive: Path) -> dict[str, Any]:
-    """Say what an archive holds: versions, classes, size, and its files.
+    """Return the content of an archive: versions, classes, size and files.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no model archive of ours.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not a model archive of this project.
     """
     manifest, contract, names = _contents_of(archive)
     return {
@@ -124,7 +124,12 @@ def describe(archive: Path) -> dict[str, Any]:
 
 
 def _contents_of(archive: Path) -> tuple[dict[str, Any], contracts.Contract, list[str]]:
-    """Read an archive's manifest, its contract and the names in it; raises as :func:`describe`."""
+    """Read the manifest, the contract and the file names of an archive.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not a model archive of this project.
+    """
     if not archive.is_file():
         raise FileNotFoundError(f"{archive} does not exist. Build it with `make export`.")
     try:
@@ -133,4 +138,4 @@ def _contents_of(archive: Path) -> tuple[dict[str, Any], contracts.Contract, lis
             contract = contracts.from_dict(json.loads(packed.read(contracts.FILE_NAME)))
             return manifest, contract, sorted(packed.namelist())
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{archive} is no model archive of this project: {error}") from error
+        raise ValueError(f"{archive} is not a model archive of this project: {error}") from error

@@ -1,4 +1,6 @@
-"""Run by :mod:`export.verify` in an isolated interpreter: load an unpacked archive and print its answers by each graph.
+"""Load an unpacked archive in an isolated interpreter and print its predictions, and its logits by each graph.
+
+:mod:`export.verify` runs this file.
 
 Usage: python -I clean_process.py ARCHIVE_FOLDER PHOTOS.npy
 """

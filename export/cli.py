@@ -1,4 +1,4 @@
-"""``python -m export``: build an archive, and say what one holds."""
+"""``python -m export``: build an archive or describe one."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,10 @@ _STORE = Path("model_store")
 @app.command()
 def build(
     model: Annotated[Path, typer.Option(help="Folder with checkpoint.safetensors and contract.json.")] = Path("model"),
-    store: Annotated[Path, typer.Option(envvar="MODEL_STORE", help="Folder that the archives go to.")] = _STORE,
+    store: Annotated[Path, typer.Option(envvar="MODEL_STORE", help="Folder for the archives.")] = _STORE,
     candidate: Annotated[
-        bool, typer.Option("--candidate", help="Leave refund_classifier.mar, which is loaded at start, as it is.")
+        bool,
+        typer.Option("--candidate", help="Do not replace refund_classifier.mar, which is loaded at start."),
     ] = False,
 ) -> None:
     """Build refund_classifier.mar and refund_classifier-VERSION.mar and verify them in a clean process."""
@@ -37,11 +38,11 @@ def build(
 @app.command()
 def describe(
     path: Annotated[
-        Path | None, typer.Argument(help="The archive; default: the store's that is loaded at start.")
+        Path | None, typer.Argument(help="The archive; default: refund_classifier.mar of the store.")
     ] = None,
     store: Annotated[Path, typer.Option(envvar="MODEL_STORE", help="Folder with the archives.")] = _STORE,
 ) -> None:
-    """Print what an archive holds, as JSON."""
+    """Print the content of an archive as JSON."""
     try:
         typer.echo(json.dumps(archive.describe(path or store / archive.ARCHIVE_NAME), indent=2))
     except (OSError, ValueError) as error:

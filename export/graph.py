@@ -1,4 +1,4 @@
-"""Checkpoint to runtime graph."""
+"""Convert a checkpoint to the runtime graph."""
 
 import os
 import warnings
@@ -17,10 +17,11 @@ from handler.runtimes.openvino_runtime import FILE_NAME
 
 
 def load_network(model_folder: Path, contract: Contract) -> ServedNetwork:
-    """Read the checkpoint into the network as it is served: uint8 photos in, logits out.
+    """Load the checkpoint into the served network, which takes uint8 photos and returns logits.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`handler.checkpoint.load`.
+        FileNotFoundError: the checkpoint is missing.
+        ValueError: the checkpoint is damaged or holds another network.
     """
     network = ResNet18(contract.outputs)
     checkpoint.load(network, model_folder / checkpoint.FILE_NAME)
@@ -33,8 +34,8 @@ def write_graph(network: ServedNetwork, contract: Contract, ranges: Ranges, fold
     Args:
         network: a trained network.
         contract: its contract.
-        ranges: of what each convolution receives, for the rounding to 8 bits.
-        folder: where the files go.
+        ranges: range of the input of each convolution, for the quantisation to 8 bits.
+        folder: receives the files.
     """
     os.environ.setdefault("OPENVINO_TELEMETRY_DISABLE", "1")
     import openvino
@@ -44,15 +45,15 @@ def write_graph(network: ServedNetwork, contract: Contract, ranges: Ranges, fold
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("photos")},))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about how torch copies the program
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns about how it copies the program itself
         model = openvino.convert_model(program, input=[-1, side, side, 3])
     quantise(model, network.network, ranges)
-    # The weights came as float16; with the normalisations in them they keep 11 bits, more than integers need.
+    # The checkpoint has float16 weights. Fused and stored as float16 again they keep 11 bits, more than integers need.
     openvino.save_model(model, folder / FILE_NAME, compress_to_fp16=True)
 
 
 @torch.inference_mode()
 def reference_logits(network: ServedNetwork, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what the checkpoint itself says, float32 [N, C + 1], for uint8 photos [N, H, W, 3]."""
+    """Return the logits of the checkpoint, float32 [N, C + 1], for photos, uint8 [N, H, W, 3]."""
     logits: NDArray[np.float32] = network(torch.from_numpy(photos)).numpy()
     return logits

@@ -1,7 +1,7 @@
-"""The runtime graph in 8-bit integers, from ranges that training measured.
+"""Quantise the runtime graph to 8-bit integers, by activation ranges that training measured.
 
-Needs no photos: the ranges of the activations travel with the model, those of the weights follow from the checkpoint.
-What is written are FakeQuantize nodes around the convolutions; the CPU plug-in turns them into integer arithmetic.
+No photos are needed: the activation ranges come with the model, those of the weights follow from the checkpoint. The
+graph gets FakeQuantize nodes around its convolutions, which the CPU plug-in turns into integer arithmetic.
 Source: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
 2018.
 """
@@ -16,21 +16,22 @@ from handler.activation_ranges import Ranges
 from handler.network import ResNet18
 
 _ACTIVATION_LEVELS = 256
-_WEIGHT_LEVELS = 255  # symmetric: as many below zero as above
+_WEIGHT_LEVELS = 255  # symmetric: as many levels below zero as above
 
 
 def quantise(model: Any, network: ResNet18, ranges: Ranges) -> None:
-    """Put FakeQuantize nodes before every convolution of an OpenVINO model, on what it receives and on its weights.
+    """Put FakeQuantize nodes on the input and on the weights of each convolution of an OpenVINO model.
 
-    What a convolution receives is rounded once for all who read it: the shortcut then moves bytes too.
+    A tensor is rounded once for all its readers, so that the shortcut moves bytes as well.
 
     Args:
         model: converted from ``network``; changed in place.
-        network: its normalisations fused into the convolutions; names the graph's convolutions by their weights.
-        ranges: of what each convolution receives.
+        network: has its normalisations fused into the convolutions. Equal weights give the graph's convolutions their
+            names.
+        ranges: range of the input of each convolution.
 
     Raises:
-        ValueError: a convolution of one side is missing on the other, or has no range.
+        ValueError: a convolution of the model or of the network is missing in the other, or it has no range.
     """
     names = {_fingerprint(m.weight.detach().numpy()): n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
     done = set()
@@ -49,7 +50,7 @@ def quantise(model: Any, network: ResNet18, ranges: Ranges) -> None:
 
 
 def _round_input(source: Any, low: float, high: float) -> None:
-    """Round a tensor for all its readers, once."""
+    """Round a tensor once for all its readers."""
     from openvino import opset13
 
     if source.get_node().get_type_name() == "FakeQuantize":
@@ -62,7 +63,7 @@ def _round_input(source: Any, low: float, high: float) -> None:
 
 
 def _round_weights(reader: Any, weights: NDArray[np.float32]) -> None:
-    """Round the weights of each output channel between minus and plus its largest."""
+    """Round the weights of each output channel, between minus and plus their largest absolute value."""
     from openvino import opset13
 
     largest = np.abs(weights).max(axis=(1, 2, 3), keepdims=True).clip(1e-8)

@@ -1,5 +1,6 @@
-"""What the model archive carries: one TorchServe class and the steps around the network.
+"""The code in the model archive: one class for TorchServe and the steps around the network.
 
-A leaf package: it imports nothing else of this repository, and every import inside is absolute, so one
-spelling works in the repository, in the tests and inside the ``.mar``.
+This is a leaf package. It imports nothing else of this repository, and all its imports are absolute. Therefore the same
+code works in the repository, in the tests and inside the ``.mar``. Training and export share it with the archive: no
+worker uses ``activation_ranges``, ``offline``, ``checkpoint.save`` and ``network.fused``.
 """

@@ -1,10 +1,10 @@
-"""The file that says between which values the activations of a trained network lie; export rounds to 8 bits by it."""
+"""Read and write the activation ranges of a trained network, which export needs to quantise to 8 bits."""
 
 import json
 from pathlib import Path
 
 FILE_NAME = "activation_ranges.json"
-Ranges = dict[str, tuple[float, float]]  # lowest and highest value a convolution receives, by its name in the network
+Ranges = dict[str, tuple[float, float]]  # lowest and highest input of each convolution, by its name in the network
 
 
 def save(ranges: Ranges, model_version: str, folder: Path) -> None:
@@ -18,8 +18,8 @@ def load(folder: Path, model_version: str) -> Ranges:
     """Read the ranges of a model from its folder.
 
     Raises:
-        FileNotFoundError: there are none; the message says how to measure them.
-        ValueError: they belong to another model version; the message names both.
+        FileNotFoundError: the file is missing; the message says how to measure the ranges.
+        ValueError: the ranges belong to another model version; the message names both versions.
     """
     path = folder / FILE_NAME
     command = f"`python -m training ranges --data FOLDER --out {folder}`"

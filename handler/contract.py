@@ -1,4 +1,4 @@
-"""The contract: everything about a trained model that is not its weights."""
+"""Read the contract: everything about a trained model except its weights."""
 
 import json
 import math
@@ -86,7 +86,7 @@ def check_version(model_version: str) -> None:
 
 
 def from_dict(fields: dict[str, Any]) -> Contract:
-    """Build a contract from parsed JSON; fields that belong to the model card only are ignored.
+    """Build a contract from parsed JSON; fields for the model card are ignored.
 
     Raises:
         ValueError: a field is missing or holds an impossible value; the message names it.
@@ -115,8 +115,8 @@ def load(folder: Path) -> Contract:
     """Read ``contract.json`` of a folder.
 
     Raises:
-        FileNotFoundError: there is none; the message names the folder.
-        ValueError: it is not a valid contract.
+        FileNotFoundError: the file is missing; the message names the folder.
+        ValueError: the file is not a valid contract.
     """
     if not (folder / FILE_NAME).is_file():
         raise FileNotFoundError(f"{folder} holds no model: {FILE_NAME} is missing. Name the folder of a trained model.")

@@ -1,22 +1,22 @@
-"""What a photo looks like, small enough for a client to compare with a million others."""
+"""Compute the fingerprint of a photo, which is small enough to compare with a million others."""
 
 import base64
 
 import numpy as np
 from PIL import Image
 
-_SIDE = 128  # longest, of the picture that is hashed: large or small, a photo's copies come to the same
-_LEAST_SPREAD = 4.0  # standard deviation of brightness, of 255: below it is noise, in which flat pictures look alike
+_SIDE = 128  # longest side of the picture that is hashed; copies of different sizes then give the same hash
+_LEAST_SPREAD = 4.0  # standard deviation of the brightness (0 to 255); flatter pictures all look alike in their noise
 
 
 def fingerprint_of(image: Image.Image) -> dict[str, str] | None:
-    """Return what a photo looks like; None for one that shows nothing.
+    """Return the fingerprint of a photo; None if the photo is blank.
 
     Args:
         image: mode RGB, upright.
 
     Returns:
-        ``dhash``, 64 bits as hex, finds what may be alike; ``miniature``, uint8 [8, 8, 3] RGB as base64, tells what is.
+        ``dhash`` (64 bits as hex) finds candidates quickly. ``miniature`` (uint8 [8, 8, 3], RGB, base64) confirms them.
     """
     small = image.copy()
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.HAMMING, reducing_gap=2.0)
@@ -27,10 +27,10 @@ def fingerprint_of(image: Image.Image) -> dict[str, str] | None:
 
 
 def dhash(image: Image.Image) -> int:
-    """Return the 64-bit difference hash of an image: is each place brighter than its left neighbour?
+    """Return the 64-bit difference hash of an image: each bit says whether a place is brighter than its left neighbour.
 
-    The filter matters: Lanczos breaks the ties of a studio photo's flat white, where bilinear calls three
-    times as many photos alike. It is also the one of the `imagehash` package.
+    The filter matters. Lanczos breaks the ties in the flat white of a studio photo; with a bilinear filter three times
+    as many different photos get similar hashes. The `imagehash` package uses the same filter.
     Source: Neal Krawetz, "Kind of Like That", hackerfactor.com, 2013.
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS))

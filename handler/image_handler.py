@@ -1,6 +1,6 @@
-"""The class that TorchServe loads: glue between its rows and our steps.
+"""The class that TorchServe loads. It connects the rows of a server batch with the steps of the pipeline.
 
-It stands alone in its file: a second class here, even an exception, stops TorchServe 0.12 from loading it.
+It is alone in its file: TorchServe 0.12 does not load a file that defines a second class, not even an exception.
 """
 
 import logging
@@ -143,7 +143,7 @@ class ImageHandler:
 
 
 def _accelerator(context: Any) -> int | None:
-    """Return the index of the accelerator that TorchServe gives this worker, None where this torch cannot use it."""
+    """Return the index of the accelerator that TorchServe gives this worker; None if this torch cannot use it."""
     gpu = context.system_properties.get("gpu_id")
     if gpu is None:
         return None

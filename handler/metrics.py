@@ -15,7 +15,7 @@ from handler.match import VERDICTS
 from handler.picture import PictureResult
 from handler.pipeline import Event
 
-log = logging.getLogger("handler")
+log = logging.getLogger(__name__)
 
 PREDICTIONS = "refund_predictions_total"
 ONE_MINUS_CONFIDENCE = "refund_one_minus_confidence"

@@ -1,7 +1,7 @@
-"""ResNet-18, with the parameter names of torchvision's, and without needing torchvision.
+"""ResNet-18 with the parameter names of torchvision, without torchvision.
 
-The one definition for training, for export and for serving with torch: the serving side must run where
-torchvision is not installed. ``tests/unit/training/test_network.py`` holds it against torchvision's own.
+Training, export and the torch runtime share this definition, because the service must run where torchvision is not
+installed. ``tests/unit/training/test_network.py`` compares it with torchvision's own.
 
 Source: He et al., Deep Residual Learning for Image Recognition, 2015, table 1, 18-layer column.
 """
@@ -67,8 +67,8 @@ class ServedNetwork(nn.Module):
 
     Args:
         network: a trained network.
-        mean: per channel, RGB, on [0, 1].
-        std: likewise.
+        mean: per channel, RGB, on pixels scaled to [0, 1].
+        std: per channel, RGB, on pixels scaled to [0, 1].
     """
 
     scale: Tensor
@@ -87,7 +87,7 @@ class ServedNetwork(nn.Module):
 
 
 def fused(served: ServedNetwork) -> ServedNetwork:
-    """Return a copy whose batch normalisations are part of the convolutions before them: same answers, less work."""
+    """Return a copy with each batch normalisation fused into its convolution: the same output for less work."""
     copy = deepcopy(served).eval()
     body = copy.network
     body.conv1, body.bn1 = _fused_pair(body.conv1, body.bn1), nn.Identity()

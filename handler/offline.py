@@ -1,7 +1,4 @@
-"""The handler without TorchServe: what export, evaluation and benchmarks hand it in the engine's place.
-
-A worker never imports this.
-"""
+"""Run the handler without TorchServe, for export, evaluation and benchmarks. A worker never imports this module."""
 
 from pathlib import Path
 from typing import Any
@@ -20,33 +17,33 @@ class Context:
         changes: keys of ``model-config.yaml`` with other values.
 
     Attributes:
-        statuses: what each row of the newest server batch was answered with, as HTTP has it.
+        statuses: HTTP status by row of the latest server batch.
     """
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         config = _config(folder)
         self.system_properties = {"model_dir": str(folder), "gpu_id": None}
         self.model_yaml_config: dict[str, Any] = {**config, **changes}
-        self.metrics = None  # there is no engine to report to
+        self.metrics = None  # there is no engine that takes metrics
         self.statuses: dict[int, int] = {}
 
     def get_all_request_header(self, _index: int) -> dict[str, str]:
-        """Say that photos come as clients of ours send them."""
+        """Return the headers of a raw body."""
         return {"Content-Type": "application/octet-stream"}
 
     def set_response_status(self, code: int, _phrase: str, index: int) -> None:
-        """Keep a row's status."""
+        """Keep the status of a row."""
         self.statuses[index] = code
 
     def set_response_content_type(self, index: int, value: str) -> None:
-        """Take what TorchServe would send."""
+        """Ignore the content type of a row."""
 
     def set_response_header(self, index: int, name: str, value: str) -> None:
-        """Likewise."""
+        """Ignore a further header of a row."""
 
 
 def shipped_limits() -> Limits:
-    """Return what a photo may cost by the ``model-config.yaml`` beside this file, which export packs."""
+    """Return the limits of the ``model-config.yaml`` that export packs."""
     return from_yaml(_config(Path(__file__).parent)).limits
 
 

@@ -1,4 +1,4 @@
-"""What ``model-config.yaml`` says to the handler."""
+"""Read the handler's settings from ``model-config.yaml``."""
 
 import os
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ class HandlerSettings:
     """The handler's own keys of ``model-config.yaml``.
 
     Attributes:
-        limits: what a photo may cost.
+        limits: the most that a photo may cost.
         threads: threads for decoding and for the network.
-        graph: what computes the logits, a name of :data:`handler.runtimes.runtime.GRAPHS` or ``auto``.
+        graph: the graph that computes the logits: a name in :data:`handler.runtimes.runtime.GRAPHS`, or ``auto``.
     """
 
     limits: Limits
@@ -24,7 +24,7 @@ class HandlerSettings:
 
 
 def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
-    """Read the parsed file.
+    """Build the settings from the parsed file.
 
     Raises:
         ValueError: a key is missing; the message names it.
@@ -41,5 +41,5 @@ def from_yaml(config: Mapping[str, Any]) -> HandlerSettings:
 
 
 def _cores() -> int:
-    """Count the cores this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The network as an OpenVINO graph on the CPU."""
+"""Run the network as an OpenVINO graph on the CPU."""
 
 import os
 from pathlib import Path
@@ -16,12 +16,12 @@ _ROWS_AT_ONCE = 16  # bounds memory when one request carries many photos
 class OpenVinoRuntime:
     """An OpenVINO graph on the CPU.
 
-    The archive's graph carries the rounding to 8 bits around each convolution. Left in, the plug-in computes with
-    integers; taken out, what remains is the network in floats.
+    The graph in the archive has nodes that round the input and the weights of each convolution to 8 bits. With them the
+    plug-in computes in integers, without them in floating point.
 
     Args:
         folder: holds ``graph.xml`` and ``graph.bin``.
-        contract: what the graph must agree with.
+        contract: the graph must fit it.
         threads: for one inference.
         arithmetic: ``int8``, ``bf16``, ``f16`` or ``f32``.
 
@@ -34,7 +34,7 @@ class OpenVinoRuntime:
         import openvino
 
         core = openvino.Core()
-        # Mapped, the file would stay in memory beside what the plug-in makes of it.
+        # A mapped file would stay in memory beside the plug-in's own copy.
         core.set_property({"ENABLE_MMAP": False})
         model = core.read_model(folder / FILE_NAME)
         outputs = model.output(0).partial_shape[1]
@@ -54,7 +54,7 @@ class OpenVinoRuntime:
             {
                 "INFERENCE_NUM_THREADS": threads,
                 "PERFORMANCE_HINT": "LATENCY",
-                # What is no convolution stays in float32 beside the integers.
+                # Beside the integer convolutions, everything else stays in float32.
                 "INFERENCE_PRECISION_HINT": "f32" if arithmetic == "int8" else arithmetic,
             },
         )
@@ -66,7 +66,7 @@ class OpenVinoRuntime:
 
 
 def _without_rounding(model: Any) -> None:
-    """Take the FakeQuantize nodes out of a model, in place."""
+    """Remove the FakeQuantize nodes of a model, in place."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "FakeQuantize":
             for reader in list(node.output(0).get_target_inputs()):

@@ -1,4 +1,4 @@
-"""What computes the logits in service, and the choice of the one that is right for the machine."""
+"""Choose and load the graph that computes the logits on this machine."""
 
 import logging
 import platform
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from handler.contract import Contract
 
-log = logging.getLogger("handler")
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 GRAPHS = ("openvino-int8", "openvino-bf16", "openvino-f16", "openvino-f32", "torch-f16", "torch-f32")
 _CPUINFO = Path("/proc/cpuinfo")
-# Integer dot products and bfloat16 in hardware. Without them these graphs are slower than float32.
+# Integer dot products and bfloat16 in hardware. Without them, these graphs are slower than float32.
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -48,17 +48,17 @@ def load(folder: Path, contract: Contract, threads: int, graph: str = AUTO, gpu:
 
     Args:
         folder: the archive's files.
-        contract: what the network must agree with.
+        contract: the network must fit it.
         threads: for one inference on the CPU.
         graph: one of ``GRAPHS``, or ``auto``.
-        gpu: index of the accelerator that TorchServe gives this worker; None without one.
+        gpu: index of the accelerator that TorchServe gives this worker; None without an accelerator.
 
     Raises:
-        ValueError: no such graph, or network and contract do not agree; the message names both.
+        ValueError: the graph is unknown, or network and contract disagree; the message names both.
     """
     name = choose(gpu) if graph == AUTO else graph
     if name not in GRAPHS:
-        raise ValueError(f"model-config.yaml: graph {name!r} is none of {', '.join((AUTO, *GRAPHS))}")
+        raise ValueError(f"model-config.yaml: graph {name!r} is unknown. Use one of {', '.join((AUTO, *GRAPHS))}")
     engine, arithmetic = name.split("-")
     if engine == "torch":
         from handler.runtimes.torch_runtime import TorchRuntime
@@ -70,10 +70,10 @@ def load(folder: Path, contract: Contract, threads: int, graph: str = AUTO, gpu:
 
 
 def choose(gpu: int | None, machine: str | None = None, cpu_flags: frozenset[str] | None = None) -> str:
-    """Name the fastest graph for this machine whose accuracy is the checkpoint's within 0.3 points.
+    """Return the fastest graph for this machine. The accuracy of each is within 0.3 points of the checkpoint's.
 
     Args:
-        gpu: as in :func:`load`.
+        gpu: index of the accelerator; None without one.
         machine: processor architecture; default: this one's.
         cpu_flags: instruction sets as Linux names them; default: this machine's.
     """
@@ -90,7 +90,7 @@ def choose(gpu: int | None, machine: str | None = None, cpu_flags: frozenset[str
 
 
 def _cpu_flags() -> frozenset[str]:
-    """Return the processor's instruction sets; none where the system does not tell."""
+    """Return the processor's instruction sets; an empty set if the system does not list them."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The network in torch: on an accelerator, or on a machine where OpenVINO does not run."""
+"""Run the network in torch: on an accelerator, or where OpenVINO does not run."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ class TorchRuntime:
 
     Args:
         folder: holds ``checkpoint.safetensors``.
-        contract: what it must agree with.
+        contract: the checkpoint must fit it.
         threads: for one inference on the CPU.
         arithmetic: ``f16`` (accelerators only) or ``f32``.
         gpu: index of the accelerator; None for the CPU.
 
     Raises:
-        ValueError: the checkpoint does not fit the contract, or f16 is asked for on a CPU.
+        ValueError: the checkpoint does not fit the contract, or f16 is requested on a CPU.
     """
 
     def __init__(self, folder: Path, contract: Contract, threads: int, arithmetic: str, gpu: int | None) -> None:
