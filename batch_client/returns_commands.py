@@ -1,0 +1,82 @@
+"""The commands of ``batch-client`` that list returns."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from batch_client.console import Json, open_results, read_settings
+from batch_client.reports.summary import escape
+from batch_client.reports.tables import existing_run, standard_output, written_whole
+from results.return_lists import LIST_COLUMNS, ReturnCriteria, all_returns, count_by_decision, find_returns
+from results.spreadsheet import BYTE_ORDER_MARK, escape_formula
+
+_PAGE = 500
+_SHOWN = 50
+
+
+def list_returns(
+    run: Annotated[
+        int | None, typer.Argument(metavar="[RUN]", min=1, help="Only returns with photos of this run.")
+    ] = None,
+    state: Annotated[
+        Literal["cleared", "hold", "open"] | None, typer.Option(help="Only returns in this state.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only returns that changed after this time (ISO 8601, UTC).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write them all as CSV into this file.")] = None,
+    file_format: Annotated[Literal["table", "csv"], typer.Option("--format", help="What to print.")] = "table",
+    as_json: Json = False,
+) -> None:
+    """List returns: how many of their photos match the order, and what was decided."""
+    criteria = ReturnCriteria(state, since, run)
+    with open_results(read_settings()) as database, database.reading() as connection:
+        if run is not None:
+            existing_run(connection, run)
+        if output is not None:
+            with written_whole(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                _write_csv(connection, criteria, file)
+            typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")
+        elif as_json:
+            rows = [row for page in all_returns(connection, criteria, _PAGE) for row in page]
+            typer.echo(json.dumps(rows))
+        elif file_format == "csv":
+            _write_csv(connection, criteria, standard_output())
+        else:
+            _print(connection, criteria)
+
+
+def _write_csv(connection: Connection, criteria: ReturnCriteria, file: TextIO) -> None:
+    file.write(BYTE_ORDER_MARK)
+    writer = csv.writer(file)
+    writer.writerow(LIST_COLUMNS)
+    for page in all_returns(connection, criteria, _PAGE):
+        writer.writerows([escape_formula(row[name]) for name in LIST_COLUMNS] for row in page)
+
+
+def _print(connection: Connection, criteria: ReturnCriteria) -> None:
+    console = Console()
+    page = find_returns(connection, criteria, _SHOWN)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("return", "ordered", "state", "reason", "by"):
+        table.add_column(name)
+    for name in ("photos", "match", "unsure", "mismatch", "repeat", "failed"):
+        table.add_column(name, justify="right")
+    for row in page.rows:
+        words = (row["return_id"] or f"photo {row['return_key'][2:]}", row["ordered"], row["final_decision"])
+        counts = ("photos", "matching", "unsure", "mismatches", "repeats", "failed")
+        cells = [escape(str(value or "")) for value in (*words, row["reason"], row["decided_by"])]
+        table.add_row(*cells, *(str(row[name]) for name in counts))
+    console.print(table)
+    counted = count_by_decision(connection, criteria)
+    total = sum(counted.values())
+    console.print(f"{total} returns: " + ", ".join(f"{number} {decision}" for decision, number in counted.items()))
+    if total > len(page.rows):
+        console.print(f"The first {len(page.rows)} are shown; --format csv prints them all.")
