@@ -195,23 +195,13 @@ def predict(
     if isinstance(photo, PhotoError):
         return photo
     try:
-        request = photo.prepared.request
-        prediction = postprocess(photo.logits[np.newaxis], contract)[0]
-        drawn = None
-        if photo.covered_logits is not None:
-            heatmap = heatmap_of(photo.logits, photo.covered_logits, contract)
+        prediction, heatmap = _prediction(photo, contract), _heatmap(photo, contract)
+        if heatmap is not None:
             prediction = explanation(prediction, heatmap)
-            if photo.prepared.overlay_base is not None:
-                drawn = overlay(photo.prepared.overlay_base, heatmap)
-        if request.expected or request.wants_probabilities:
-            probabilities = output_probabilities(photo.logits[np.newaxis], contract)[0]
-            if request.expected:
-                prediction = with_match(prediction, probabilities, request.expected, contract)
-            if request.wants_probabilities:
-                prediction = {**prediction, **all_probabilities(probabilities, contract)}
-        if request.wants_fingerprint:
-            prediction = {**prediction, "fingerprint": photo.prepared.fingerprint}
-        if request.picture is None or (request.picture == "review" and prediction["decision"] != "review"):
+        base = photo.prepared.overlay_base
+        drawn = None if heatmap is None or base is None else overlay(base, heatmap)
+        wish = photo.prepared.request.picture
+        if wish is None or (wish == "review" and prediction["decision"] != "review"):
             return Predicted(prediction, drawn)
         picture = photo.prepared.picture
         if picture is None and is_jpeg(photo.prepared.encoded):
@@ -222,6 +212,27 @@ def predict(
     except Exception:
         log.exception("a photo could not be answered")
         return internal_error()
+
+
+def _prediction(photo: Inferred, contract: Contract) -> dict[str, Any]:
+    """Return the prediction with what the request asks for beside it."""
+    request = photo.prepared.request
+    prediction = postprocess(photo.logits[np.newaxis], contract)[0]
+    if request.expected or request.wants_probabilities:
+        probabilities = output_probabilities(photo.logits[np.newaxis], contract)[0]
+        if request.expected:
+            prediction = with_match(prediction, probabilities, request.expected, contract)
+        if request.wants_probabilities:
+            prediction = {**prediction, **all_probabilities(probabilities, contract)}
+    if request.wants_fingerprint:
+        prediction = {**prediction, "fingerprint": photo.prepared.fingerprint}
+    return prediction
+
+
+def _heatmap(photo: Inferred, contract: Contract) -> NDArray[np.float32] | None:
+    if photo.covered_logits is None:
+        return None
+    return heatmap_of(photo.logits, photo.covered_logits, contract)
 
 
 def respond(request: Request, photos: Sequence[Predicted | PhotoError]) -> Response:
