@@ -10,6 +10,7 @@ Purpose = Literal["predict", "explain", "describe"]
 PictureWish = Literal["review", "always"]
 EXPECTED_HEADER = "x-expected-category"
 EXPECTED_FIELD = "expected_category"
+_LONGEST_ORDER = 2_000  # characters; all 27 names together have 280
 
 
 @dataclass(frozen=True)
@@ -115,16 +116,26 @@ def _picture_wish(value: Any) -> PictureWish | None:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """Split names that are separated by commas; TorchServe passes a form's text field as bytes.
+    """Split names that are separated by commas.
+
+    Args:
+        value: TorchServe passes a header as text, and a form's text field as bytes.
 
     Raises:
-        PhotoError: ``unknown_category``: the value is not text.
+        PhotoError: ``unknown_category``: the value is not text, or it is too long.
     """
+    if not isinstance(value, str | bytes | bytearray) or len(value) > _LONGEST_ORDER:
+        raise _not_names()
     try:
-        text = value.decode("utf-8") if isinstance(value, bytes | bytearray) else str(value)
+        text = value if isinstance(value, str) else value.decode("utf-8")
     except UnicodeDecodeError:
-        raise PhotoError(
-            ErrorCode.UNKNOWN_CATEGORY,
-            f"The field {EXPECTED_FIELD} is not text. Send names of categories in it, and the photo in another field.",
-        ) from None
+        raise _not_names() from None
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _not_names() -> PhotoError:
+    return PhotoError(
+        ErrorCode.UNKNOWN_CATEGORY,
+        f"{EXPECTED_FIELD} is not a list of names in at most {_LONGEST_ORDER} characters. Send names of categories, "
+        "separated by commas, and the photo in another field.",
+    )

@@ -127,6 +127,14 @@ class TestRequest:
             parse({"a": b"x", "expected_category": b"\xff\xd8\xff\xe0"}, form, 16)
         assert (caught.value.status, caught.value.code) == (422, "unknown_category")
 
+    @pytest.mark.parametrize("value", [b"a," * 2_000_000, {"names": "Socks"}, 5])
+    def test_an_order_that_is_no_list_of_names(self, value: object) -> None:
+        """A file of 50 MB fits into a form's field, and JSON comes as an object."""
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        with pytest.raises(PhotoError) as caught:
+            parse({"a": b"x", "expected_category": value}, form, 16)
+        assert (caught.value.status, caught.value.code) == (422, "unknown_category")
+
     @pytest.mark.parametrize(
         ("row", "content_type", "status", "code"),
         [
