@@ -11,10 +11,11 @@ import pytest
 
 from results.fingerprints import Fingerprint
 from tests.browser.conftest import RunningDesk, Session
+from tests.browser.requests_of_the_desk import TAB, claim, verdict
 from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.support.postgresql import PostgreSQL
 
-TAB, OTHER_TAB = "tab-00000001", "tab-00000002"
+OTHER_TAB = "tab-00000002"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -24,18 +25,6 @@ def desk(request: pytest.FixtureRequest, start_desk: Callable[..., RunningDesk])
         return start_desk()
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return start_desk(results_db=server.new_database())
-
-
-def claim(session: Session, count: int = 3, tab: str = TAB, **more: Any) -> dict[str, Any]:
-    answer = session.change("/desk/claim", {"desk": tab, "count": count, **more})
-    assert answer.status_code == 200, answer.text
-    value: dict[str, Any] = answer.json()
-    return value
-
-
-def verdict(session: Session, photo: dict[str, Any], **more: Any) -> Any:
-    body = {"prediction_id": photo["prediction_id"], "category": photo["predicted_class"], **more}
-    return session.change(f"/photos/{photo['id']}/verdict", body)
 
 
 def test_a_photo_comes_with_everything_that_a_person_needs(desk: RunningDesk) -> None:

@@ -21,7 +21,7 @@ import requests
 
 from results.database import Database
 from tests.browser.conftest import PASSWORD, RunningDesk
-from tests.browser.test_desk_api import claim, verdict
+from tests.browser.requests_of_the_desk import claim, verdict
 from tests.conftest import ROOT
 from training.data import layouts
 

@@ -14,7 +14,7 @@ from results.purge import Purged, parse_age, purge_older_than, purge_return, unr
 from results.schema import photos as photos_table
 from results.schema import reviews
 from results.verify import verify
-from tests.integration.test_review_queue import waiting
+from tests.support.review_queue import waiting
 from tests.support.stored_runs import OLD, answer, failure, filenames, make_old, night, older, photo_id, review, rows
 
 

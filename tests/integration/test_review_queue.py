@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import pytest
@@ -12,43 +11,17 @@ from sqlalchemy import select
 import results
 from results import photos, review_queue, reviews
 from results.database import Database
-from results.photos import Classified
 from results.purge import purge_return
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import review_queue as queue_table
 from results.search import photos_by_id
+from tests.support.review_queue import MINUTE, decide, unsure, waiting
 from tests.support.stored_runs import answer, failure, night, photo_id
-
-MINUTE = 60.0
-
-
-def unsure(filename: str, confidence: float, **more: Any) -> Classified:
-    top = [{"class": "Socks", "probability": confidence}]
-    plain = answer(filename, filename[:2])
-    return replace(plain, confidence=confidence, top3=top, decision="review", reason="low_confidence", **more)
-
-
-def waiting(database: Database, **filters: Any) -> list[str]:
-    """Return the names of what waits, in the order in which a desk gets them."""
-    with database.writing() as connection:
-        claimed = review_queue.claim(connection, "looker", 100, MINUTE, **filters)
-        review_queue.release(connection, "looker")
-        return [row["filename"] for row in photos_by_id(connection, claimed.photo_ids)]
 
 
 def claim(database: Database, desk: str, count: int, seconds: float = MINUTE, held: tuple[int, ...] = ()) -> list[int]:
     with database.writing() as connection:
         return review_queue.claim(connection, desk, count, seconds, held).photo_ids
-
-
-def decide(database: Database, filename: str, reviewer: str = "Ada", to_class: str | None = "Socks") -> int:
-    with database.writing() as connection:
-        number = photo_id(connection, filename)
-        prediction = photos_by_id(connection, [number])[0]["prediction_id"]
-        kind: reviews.Kind = "category" if to_class else "unusable"
-        review = reviews.store_verdict(connection, reviewer, Verdict(number, prediction, kind, to_class))
-        review_queue.refresh(connection, [number])
-        return review
 
 
 def undo(database: Database, review: int, reviewer: str = "Ada", may_undo_others: bool = False) -> None:

@@ -9,7 +9,7 @@ import pytest
 from results import statistics
 from results.database import Database
 from results.search import Criteria, all_photos, find_photos, repeats_of
-from tests.integration.test_review_queue import decide, unsure
+from tests.support.review_queue import decide, unsure
 from tests.support.stored_runs import answer, make_old, night, photo_id
 
 

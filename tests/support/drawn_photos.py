@@ -8,6 +8,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
+SHA = "ab" * 32  # of no photo
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 

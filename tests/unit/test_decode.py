@@ -8,22 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from handler.decoding.decode import Limits, decode
+from handler.decoding.decode import decode
 from handler.errors import PhotoError
+from tests.support.decoding import LIMITS, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
-
-LIMITS = Limits(max_bytes=2_000_000, max_pixels=1_000_000, min_side=16, max_photos=16)
-
-
-def assert_shows_the_picture(image: Image.Image, tolerance: int = 12) -> None:
-    """The quarters have the colours that striped() drew: upright, nothing inverted, nothing clipped."""
-    assert image.mode == "RGB"
-    width, height = image.size
-    assert (width, height) == (120, 160)
-    expected = {(30, 40): (200, 30, 30), (90, 40): (30, 200, 30), (30, 120): (30, 30, 200), (90, 120): (240, 240, 240)}
-    for (x, y), colour in expected.items():
-        mean = np.asarray(image.crop((x - 8, y - 8, x + 8, y + 8)), dtype=float).mean(axis=(0, 1))
-        assert np.abs(mean - colour).max() < tolerance, (x, y, mean, colour)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +70,6 @@ def test_transparency_is_laid_over_white(mode: str) -> None:
     pixels = np.asarray(decode(encoded(picture.convert(mode), "PNG"), LIMITS))
     assert (pixels[0, 0] == 255).all()
     assert pixels[32, 32].max() < 255
-
-
-def refusal(data: bytes, limits: Limits = LIMITS) -> tuple[int, str]:
-    with pytest.raises(PhotoError) as caught:
-        decode(data, limits)
-    assert caught.value.message.isascii()
-    return caught.value.status, caught.value.code
 
 
 def test_empty() -> None:

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from handler.decoding.decode import decode
+from tests.support.decoding import LIMITS, SHIPPED, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import heic, striped
 from tests.support.odd_heics import Part, box, coded, cropped, full_box, grid, heic_of, noted, overlays, size_property
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
-from tests.unit.test_hostile_photos import SHIPPED
 
 PICTURE = striped()
 FLAT = Image.new("RGB", (1_100, 1_000), (90, 80, 70))

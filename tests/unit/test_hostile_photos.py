@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from handler import pipeline, settings
+from handler import pipeline
 from handler.contract import Contract
 from handler.decoding import decode as decode_module
 from handler.decoding.decode import decode
@@ -21,14 +21,13 @@ from handler.errors import PhotoError
 from handler.pipeline import prepare
 from handler.request import EncodedPhoto, Request
 from tests.conftest import ROOT
+from tests.support.decoding import LIMITS, SHIPPED, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import encoded, heic, striped
 from tests.support.odd_jpegs import progressive
 from tests.support.odd_photos import TiffTags, png_chunk, tiff
 from tests.support.peak_memory import peak_mb
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
 CONFIG = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
-SHIPPED = settings.from_yaml(CONFIG).limits
 PICTURE = striped()
 TAGS = {256: (4, [64]), 257: (4, [64]), 258: (3, [8]), 262: (3, [1]), 277: (3, [1])}
 
@@ -188,5 +187,5 @@ def test_the_largest_photos_take_bounded_memory(kind: str, tmp_path: Path) -> No
         data = encoded(Image.new("RGB", (5_000, 5_000), (1, 2, 3)), "WEBP", method=0, quality=1)
     else:
         data = encoded(Image.new(kind, (10_000, 10_000)), "PNG", compress_level=1)
-    before = "from handler.decoding.decode import decode; from tests.unit.test_hostile_photos import SHIPPED"
+    before = "from handler.decoding.decode import decode; from tests.support.decoding import SHIPPED"
     assert peak_mb(before, "decode(photo, SHIPPED, 160)", data, tmp_path) < 480

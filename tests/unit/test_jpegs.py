@@ -11,6 +11,7 @@ from PIL import Image
 from handler.decoding.decode import decode
 from handler.decoding.jpeg import read_jpeg
 from handler.errors import PhotoError
+from tests.support.decoding import LIMITS, SHIPPED, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import encoded, striped
 from tests.support.odd_jpegs import (
     ODDITIES,
@@ -19,8 +20,6 @@ from tests.support.odd_jpegs import (
     progressive,
     scans_behind_a_bare_marker,
 )
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
-from tests.unit.test_hostile_photos import SHIPPED
 
 PICTURE = striped()
 BROKEN_OFF = (400, "truncated_image")

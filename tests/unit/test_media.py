@@ -16,10 +16,9 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from batch_client.pipeline.pictures import MediaStore
-from tests.support.drawn_photos import encoded, heic, pixel, sixteen_bit, striped, turned_by_exif
+from tests.support.drawn_photos import SHA, encoded, heic, pixel, sixteen_bit, striped, turned_by_exif
 from tests.support.peak_memory import peak_mb
 
-SHA = "ab" * 32
 SECRET = b"SECRET-WORDS"
 QUARTERS = {"left top": (200, 30, 30), "right top": (30, 200, 30), "left": (30, 30, 200), "right": (240, 240, 240)}
 

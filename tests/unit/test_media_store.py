@@ -17,8 +17,7 @@ import pytest
 from PIL import Image
 
 from batch_client.pipeline.pictures import MediaStore
-from tests.support.drawn_photos import encoded, striped
-from tests.unit.test_media import SHA
+from tests.support.drawn_photos import SHA, encoded, striped
 
 
 @contextmanager

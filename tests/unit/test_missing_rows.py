@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from handler.decoding.decode import decode
+from tests.support.decoding import LIMITS, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import encoded, mosaic, striped
 from tests.support.odd_photos import png_chunk
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
 PICTURE = striped()
 LARGE = striped((300, 400))

@@ -12,10 +12,10 @@ from PIL import Image, ImageCms
 
 from handler.decoding.decode import decode, decode_photo
 from handler.errors import PhotoError
+from tests.support.decoding import LIMITS, assert_shows_the_picture, refusal
 from tests.support.drawn_photos import encoded, heic, striped
 from tests.support.odd_heics import noted
 from tests.support.odd_photos import grey_tiff, png, png_chunk, tiff
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture, refusal
 
 PICTURE = striped()
 RGB = np.asarray(PICTURE)

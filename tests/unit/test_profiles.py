@@ -9,9 +9,9 @@ from PIL import ImageCms
 
 from handler.decoding.decode import decode
 from handler.decoding.profile import is_ordinary
+from tests.support.decoding import LIMITS, assert_shows_the_picture
 from tests.support.drawn_photos import encoded, heic, striped
 from tests.support.odd_profiles import chained, profile_of, tabled
-from tests.unit.test_decode import LIMITS, assert_shows_the_picture
 
 PICTURE = striped()
 

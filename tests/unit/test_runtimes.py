@@ -15,7 +15,7 @@ from handler.network import ResNet18, ServedNetwork, fused
 from handler.preprocess import preprocess
 from handler.runtimes import runtime
 from tests.conftest import ROOT
-from tests.unit.test_decode import LIMITS
+from tests.support.decoding import LIMITS
 from training.measured_ranges import measure
 from training.network.normalisation import MEAN, STD
 
