@@ -10,6 +10,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from results.database import Database
 from web import log
 from web.auth.accounts import Accounts
+from web.auth.api_tokens import ApiTokens
 from web.auth.login_attempts import LoginAttempts
 from web.auth.users import SESSION_SECONDS, Authenticator, session_key
 from web.categories import Categories
@@ -18,7 +19,7 @@ from web.http.middleware import BodyLimit, install_security
 from web.http.rendering import STATIC
 from web.inference import Service
 from web.pictures import Pictures
-from web.routes import api_docs, login, photos, predict, review, runs, search, statistics, upload
+from web.routes import api_docs, login, photos, predict, returns_api, review, runs, search, statistics, upload
 from web.settings import WebSettings
 
 DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is for other programs. The review desk's own
@@ -62,7 +63,8 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.pictures = Pictures(settings.media_dir)
     app.state.authenticator = authenticator
     app.state.login_attempts = LoginAttempts()
-    for module in (predict, upload, login, review, photos, runs, statistics, search, api_docs):
+    app.state.api_tokens = ApiTokens(settings.web_dir)
+    for module in (predict, upload, login, review, photos, runs, statistics, search, returns_api, api_docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)

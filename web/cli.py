@@ -14,6 +14,7 @@ from results.database import Database, ResultsError
 from web import log
 from web.app import create_app
 from web.auth.accounts import Accounts, AccountsError
+from web.auth.api_tokens import ApiTokens, ApiTokensError
 from web.http.server import ServerError, listen, run
 from web.settings import Role, WebSettings
 from web.training_export import export_training as write_training_folder
@@ -101,6 +102,40 @@ def add_user(
     except (AccountsError, OSError) as error:
         _fail(str(error))
     typer.echo(f"{name} is {role}; accounts are in {accounts.path}")
+
+
+@app.command("add-token")
+def add_token(
+    name: Annotated[str, typer.Argument(help="The system that gets it: letters, digits and . _ -")],
+    role: Annotated[Role, typer.Option(help="viewer reads returns, reviewer decides about them.")] = "viewer",
+) -> None:
+    """Make a token for /api/v1 and print it once; only its hash is kept."""
+    try:
+        token = ApiTokens(_settings().web_dir).add(name, role)
+    except (ApiTokensError, OSError) as error:
+        _fail(str(error))
+    typer.echo(token)
+
+
+@app.command("list-tokens")
+def list_tokens() -> None:
+    """List the names and roles of the tokens for /api/v1."""
+    try:
+        tokens = ApiTokens(_settings().web_dir).all()
+    except (ApiTokensError, OSError) as error:
+        _fail(str(error))
+    for token in tokens.values():
+        typer.echo(f"{token.name} {token.role}")
+
+
+@app.command("remove-token")
+def remove_token(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Remove a token for /api/v1; the next request with it is refused."""
+    try:
+        ApiTokens(_settings().web_dir).remove(name)
+    except (ApiTokensError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"removed {name}")
 
 
 @app.command("export-training")

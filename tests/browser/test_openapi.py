@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.browser.conftest import RunningDesk
 from tests.support.openapi import AnyCase, operations_of
+from web.auth.api_tokens import ApiTokens
 
 _EXAMPLES = 25  # an operation
 _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -25,9 +26,15 @@ def test_the_desk_answers_as_its_description_says(start_desk: Callable[..., Runn
     desk = start_desk()
     desk.add_night(6)
     session = desk.session()
+    bearer = f"Bearer {ApiTokens(desk.settings.web_dir).add('shop', 'reviewer')}"
     schema = schemathesis.openapi.from_url(f"{desk.url}/openapi.json")
     operations = operations_of(schema)
-    assert {operation.path for operation in operations} >= {"/predict/", "/desk/claim", "/photos/{photo_id}/verdict"}
+    assert {operation.path for operation in operations} >= {
+        "/predict/",
+        "/desk/claim",
+        "/photos/{photo_id}/verdict",
+        "/api/v1/returns",
+    }
     for operation in operations:
 
         @settings(
@@ -38,9 +45,14 @@ def test_the_desk_answers_as_its_description_says(start_desk: Callable[..., Runn
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy(), token=st.sampled_from([session.token, "wrong"]))
-        def answers_as_described(case: AnyCase, token: str) -> None:
-            response = case.call(session=session, headers={"X-CSRF-Token": token}, timeout=30)
+        @given(
+            case=operation.as_strategy(),
+            token=st.sampled_from([session.token, "wrong"]),
+            authorization=st.sampled_from([bearer, "Bearer wrong"]),
+        )
+        def answers_as_described(case: AnyCase, token: str, authorization: str) -> None:
+            headers = {"X-CSRF-Token": token, "Authorization": authorization}
+            response = case.call(session=session, headers=headers, timeout=30)
             case.validate_response(response, checks=_CHECKS)
 
         answers_as_described()
