@@ -140,6 +140,7 @@ class TestThresholds:
 
     def test_each_kind_of_unknown_items_counts_equally(self) -> None:
         logits, tuning = tuning_rows(600)
+        logits[:600, SOCKS] += 30  # no wrong claim passes, so unknown items decide
         before = calibrate_match(logits, tuning, 1.0).match_threshold
         strange = Sample("studio", "cap", "caps", (UNKNOWN,), "tune", b"")
         one = torch.full((1, OUTPUTS), -9.0)
