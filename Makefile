@@ -96,8 +96,8 @@ bench: .venv/.benchmarks $(ARCHIVE) ## measure beside the plain FastAPI service 
 	$(BIN)/python -m benchmarks --archive "$(ARCHIVE)" $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 evaluate: .venv/.training $(ARCHIVE) ## judge the archive by labelled photos: DATA=PATH, figures into JSON=FILE
-	@test -n "$(DATA)" -a -n "$(JSON)" || { echo "usage: make evaluate DATA=PATH JSON=FILE"; exit 2; }
-	@$(BIN)/python -m training evaluate --archive "$(ARCHIVE)" --data "$(DATA)" --json "$(JSON)"
+	@test -n "$(DATA)" -a -n "$(JSON)" || { echo "usage: make evaluate DATA=PATH JSON=FILE [ARGS=--unseen]"; exit 2; }
+	@$(BIN)/python -m training evaluate --archive "$(ARCHIVE)" --data "$(DATA)" --json "$(JSON)" $(ARGS)
 
 $(ARCHIVE): $(ARCHIVE_SOURCES) .venv/.run
 	@$(BIN)/python -m export build

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure all of it, print the tables, write bench.json and the plot."""
+"""``python -m benchmarks``: measure everything, print the table, write bench.json and the plot."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import side_by_side
-from benchmarks.figures import Figure, Measured, write_json
+from benchmarks.figures import TABLE_WIDTH, Figure, Measured, write_json
 from benchmarks.load import drive, generator_name, write_requests
 from benchmarks.photos import DESK, PHONE, write_photos
 from benchmarks.plot import draw
@@ -24,7 +24,7 @@ from benchmarks.services import cores, our_service, seed_service
 from benchmarks.side_by_side import FULL, HANDICAP, LIMIT, QUICK, Pair, Scale, latency, run_json, throughput
 from serving.java import find_java
 
-_FAIREST = 1.3  # a baseline slower than this beside its own work in-process would flatter us
+_MAX_HANDICAP = 1.3  # a baseline that is slower than this, compared with its own work in-process, would flatter us
 _RESULTS = Path("benchmarks/results")
 _LOAD_PHOTOS = {DESK.name: 16, PHONE.name: 4}
 console = Console()
@@ -32,11 +32,11 @@ console = Console()
 
 def main(
     data: Annotated[Path | None, typer.Option(help="Folder with parquet files to enlarge; default: samples/.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only show that it runs: the figures mean nothing.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only show that it works; its figures mean nothing.")] = False,
     output: Annotated[
         Path | None, typer.Option(help=f"Folder for bench.json and the plot; default: {_RESULTS}, none if --quick.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Ours and the baseline in turn, so often.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Measurements of each service, in turn.")] = None,
     client_photos: Annotated[
         int | None, typer.Option(min=100, help="Photos of the run that shows the batch client's memory.")
     ] = None,
@@ -47,19 +47,19 @@ def main(
     scale = replace(scale, rounds=rounds or scale.rounds, client_memory=client_photos or scale.client_memory)
     if not archive.is_file():
         raise SystemExit(f"benchmarks: {archive} does not exist. Build it with `make export`.")
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # or both services would outlive us
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # so that both services are stopped
     measured = Measured()
     with _services(scale, data, archive.resolve(), measured) as pair:
         for number in range(scale.rounds):
             console.print(f"round {number + 1} of {scale.rounds}")
             _measure_round(pair, number)
     side_by_side.measure_client_memory(measured, scale.client_memory)
-    console.print(measured.table())
+    Console(width=TABLE_WIDTH).print(measured.table())
     figures = {figure.figure: figure for figure in measured.figures()}
     handicap = figures[HANDICAP].ratio.median
-    if handicap > _FAIREST and not quick:
+    if handicap > _MAX_HANDICAP and not quick:
         raise SystemExit(
-            f"benchmarks: the baseline is handicapped: {handicap:.2f} times its own work in-process, bound {_FAIREST}"
+            f"benchmarks: the baseline is handicapped: {handicap:.2f} times its work in-process, bound {_MAX_HANDICAP}"
         )
     if output is None and quick:
         return
@@ -72,7 +72,7 @@ def main(
 
 @contextmanager
 def _services(scale: Scale, data: Path | None, archive: Path, measured: Measured) -> Iterator[Pair]:
-    """Make the photos, choose the baseline's fastest shape, and run both services."""
+    """Make the photos, choose the faster kind of endpoint for the baseline, and run both services."""
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         photos = {

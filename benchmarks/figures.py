@@ -1,16 +1,19 @@
-"""What was measured: figures with their spread over the rounds."""
+"""Figures with their spread over the rounds, and their table."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from rich import box
 from rich.table import Table
+
+TABLE_WIDTH = 100  # columns of a terminal
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Least, middle and greatest value of several rounds."""
+    """Minimum, median and maximum of several rounds."""
 
     min: float
     median: float
@@ -18,7 +21,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
-        """Summarise the values of all rounds, at least one."""
+        """Summarise the values of all rounds; there must be at least one."""
         return cls(min(values), median(values), max(values))
 
 
@@ -27,11 +30,11 @@ class Figure:
     """One measured quantity.
 
     Attributes:
-        figure: what was measured.
+        figure: name of the quantity.
         unit: of ``ours`` and ``baseline``.
-        ours: of this project.
-        baseline: of what it is compared with.
-        ratio: ours / baseline, each taken within one round.
+        ours: values of this project.
+        baseline: values of the service that it is compared with.
+        ratio: ours / baseline, computed within each round.
     """
 
     figure: str
@@ -43,18 +46,18 @@ class Figure:
 
 @dataclass
 class Measured:
-    """All that was measured, in the order in which it was first added.
+    """All figures, in the order of their first value.
 
     Attributes:
-        reaches: by figure, the reach that its table shows.
+        goals: by figure, the goal for the ratio that the table shows.
     """
 
-    reaches: dict[str, str] = field(default_factory=dict)
+    goals: dict[str, str] = field(default_factory=dict)
     _pairs: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
 
-    def add(self, figure: str, unit: str, ours: float, baseline: float, reach: str = "") -> None:
-        """Add one round's pair of values."""
-        self.reaches[figure] = reach
+    def add(self, figure: str, unit: str, ours: float, baseline: float, goal: str = "") -> None:
+        """Add the pair of values of one round."""
+        self.goals[figure] = goal
         self._pairs.setdefault((figure, unit), []).append((ours, baseline))
 
     def figures(self) -> list[Figure]:
@@ -71,16 +74,20 @@ class Measured:
         ]
 
     def table(self) -> Table:
-        """Draw the figures: median, and least to greatest in brackets."""
-        table = Table("figure", "unit", "ours", "baseline", "ours / baseline", "reach")
+        """Return a table of ``TABLE_WIDTH`` columns: the median, and minimum and maximum in brackets."""
+        table = Table(box=box.SIMPLE_HEAD, width=TABLE_WIDTH, show_lines=False)
+        table.add_column("figure, unit", overflow="fold")
+        for heading in ("ours", "baseline", "ours / baseline"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for figure in self.figures():
-            spreads = (figure.ours, figure.baseline, figure.ratio)
-            table.add_row(figure.figure, figure.unit, *map(_shown, spreads), self.reaches[figure.figure])
+            goal = self.goals[figure.figure]
+            name = f"{figure.figure}, {figure.unit}" + (f"; goal: {goal}" if goal else "")
+            table.add_row(name, *map(_shown, (figure.ours, figure.baseline, figure.ratio)))
         return table
 
 
 def write_json(figures: list[Figure], path: Path) -> None:
-    """Write the figures as a list of ``{figure, unit, ours, baseline, ratio}``, through a temporary name."""
+    """Write the figures atomically, as a list of ``{figure, unit, ours, baseline, ratio}``."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -85,9 +85,9 @@ def write_model(
 
 
 def write_match_thresholds(folder: Path, thresholds: MatchThresholds, order_check: dict[str, Any]) -> str:
-    """Write other thresholds of the order check into a model's contract, and its figures; return the contract version.
+    """Write the thresholds of the order check into a model's contract, and its figures; return the contract version.
 
-    The contract version is raised, so that the batch client decides known photos again.
+    Other thresholds raise the contract version, so that the batch client decides known photos again.
 
     Args:
         folder: of the model.
@@ -96,7 +96,9 @@ def write_match_thresholds(folder: Path, thresholds: MatchThresholds, order_chec
     """
     path = folder / FILE_NAME
     contract = json.loads(path.read_text(encoding="utf-8"))
-    version = str(int(contract["contract_version"]) + 1)
+    version = str(contract["contract_version"])
+    if any(contract.get(name) != value for name, value in asdict(thresholds).items()):
+        version = str(int(version) + 1)
     contract |= {"contract_version": version, **asdict(thresholds)}
     from_dict(contract)
     _write_json(path, contract)

@@ -21,15 +21,15 @@ from training.model_folder import read_figures, write_match_thresholds
 def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
     """Choose the thresholds of the order check again for a trained model, and write them into its folder.
 
-    The figures are those of the tuning rows, and of the test rows that the model has never trained on, without twins
-    among its training rows.
+    The figures are those of the tuning rows; of the test rows, which the model never learned; and of the unseen rows:
+    the test rows without those that have a near-duplicate among the other rows.
 
     Args:
         model: folder of the model.
         data: folder of the photos that it learned from.
 
     Returns:
-        The thresholds and the raised contract version.
+        The thresholds and the contract version, which is raised if they changed.
     """
     contract = contracts.load(model)
     network = ResNet18(contract.outputs)
@@ -37,8 +37,9 @@ def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
     is_refit = "test_of" in read_figures(model)
     judged: tuple[Part, ...] = ("tune",) if is_refit else ("tune", "test")
     kept = without_near_duplicates(pipeline.read_samples(data, hold_out=not is_refit), judged)
-    unseen = without_twins(pipeline.part_of(kept, "test"), pipeline.part_of(kept, "train"))
-    rows = {"tuning rows": pipeline.part_of(kept, "tune"), "unseen rows": unseen}
+    tuning, test = pipeline.part_of(kept, "tune"), pipeline.part_of(kept, "test")
+    unseen = without_twins(test, [*tuning, *pipeline.part_of(kept, "train")])
+    rows = {"tuning rows": tuning, "test rows": test, "unseen rows": unseen}
     decoded = {name: load(samples, contract.input_size) for name, samples in rows.items()}
     logits = {name: predict(network, dataset.photos) for name, dataset in decoded.items()}
     chosen = match_calibration.calibrate_match(logits["tuning rows"], decoded["tuning rows"], contract.temperature)
@@ -51,10 +52,13 @@ def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
 
 
 def _figures(probabilities: Tensor, judged: Dataset, thresholds: MatchThresholds) -> dict[str, Any]:
-    """Return the figures of the order check by group."""
+    """Return the figures and the look-alike pairs of the order check by group."""
     groups = {}
     for group in sorted({sample.group for sample in judged.samples}):
         rows = torch.tensor([sample.group == group for sample in judged.samples])
         members = order_check.Judged(probabilities[rows], judged.accepts[rows])
-        groups[group] = order_check.figures_of(members, thresholds.match_threshold, thresholds.mismatch_threshold)
+        groups[group] = {
+            **order_check.figures_of(members, thresholds.match_threshold, thresholds.mismatch_threshold),
+            "look_alikes": order_check.look_alikes(members, thresholds.match_threshold),
+        }
     return groups

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from benchmarks.figures import Measured, write_json
 from benchmarks.load_generator import generate
 from benchmarks.photos import PhotoKind, enlarged, write_photos
 from benchmarks.plot import draw
+from tests.conftest import ROOT
 from tests.support.drawn_photos import pixel
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n"
@@ -34,6 +36,21 @@ def test_ratios_are_taken_within_a_round(tmp_path: Path) -> None:
         }
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_the_table_fits_a_terminal_of_100_columns() -> None:
+    measured = Measured()
+    for figure in json.loads((ROOT / "benchmarks" / "results" / "bench.json").read_text(encoding="utf-8")):
+        for value in (0.123, 23456.7):
+            measured.add(figure["figure"], figure["unit"], value, value, goal="at most 0.25, better 0.16")
+    for width in (100, 120):
+        console = Console(width=width, record=True)
+        console.print(measured.table())
+        lines = [line.rstrip() for line in console.export_text().splitlines()]
+        assert max(map(len, lines)) <= 100
+        rows = [line for line in lines if line.count("11728 (0.12 to 23457)") == 2]
+        assert len(rows) == len(measured.figures()) >= 30, "each figure's numbers stand whole on one line"
+        assert all(line.endswith("1.00 (1.00 to 1.00)") for line in rows)
 
 
 def test_photos_have_their_size_and_differ(tmp_path: Path) -> None:

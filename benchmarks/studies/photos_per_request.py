@@ -1,4 +1,4 @@
-"""Whether several photos in one request are faster than one: ``python -m benchmarks.photos_per_request``.
+"""Whether several photos in one request are faster than one: ``python -m benchmarks.studies.photos_per_request``.
 
 The same client, the same number of photos under way, the same service; the arrangements take turns within a round.
 """

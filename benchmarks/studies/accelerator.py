@@ -1,4 +1,4 @@
-"""The network on an accelerator beside the same network on the processor: ``python -m benchmarks.accelerator``.
+"""The network on an accelerator beside the same network on the processor: ``python -m benchmarks.studies.accelerator``.
 
 Needs a build of torch with CUDA (``TORCH=cuda .venv/bin/python -m tools.install benchmarks``) and nothing of the rest
 of the service: decoded photos go in, logits come out, copies to the accelerator and back included.
@@ -31,7 +31,7 @@ def main(
     """Print the median time of a batch, and photos a second, for both."""
     if not torch.cuda.is_available():
         raise SystemExit(
-            "benchmarks.accelerator: no accelerator. A torch for one: "
+            "benchmarks.studies.accelerator: no accelerator. A torch for one: "
             "TORCH=cuda .venv/bin/python -m tools.install benchmarks"
         )
     contract = contracts.load(model)

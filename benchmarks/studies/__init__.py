@@ -1,0 +1,1 @@
+"""One-off measurements: each answered one question, and can be repeated."""
