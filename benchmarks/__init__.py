@@ -1,1 +1,1 @@
-"""Measurements side by side: this service, the plain FastAPI service it replaces, and what the machine could do."""
+"""Side-by-side measurements: this service, the plain FastAPI service that it replaces, and the limit of the machine."""

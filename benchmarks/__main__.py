@@ -42,7 +42,7 @@ def main(
     ] = None,
     archive: Annotated[Path, typer.Option(help="The model archive.")] = Path("model_store/refund_classifier.mar"),
 ) -> None:
-    """Measure this service beside the plain FastAPI service and beside what the machine could do."""
+    """Compare this service with the plain FastAPI service and with the limit of the machine."""
     scale = QUICK if quick else FULL
     scale = replace(scale, rounds=rounds or scale.rounds, client_memory=client_photos or scale.client_memory)
     if not archive.is_file():
@@ -97,7 +97,7 @@ def _services(scale: Scale, data: Path | None, archive: Path, measured: Measured
 
 
 def _faster_endpoint(graph: str, photos: list[Path], scale: Scale, folder: Path) -> str:
-    """Return the kind of endpoint with which the baseline classifies more photos a second under load."""
+    """Return the kind of endpoint with which the baseline has the higher throughput under load."""
     rates = {}
     for endpoint in ENDPOINTS:
         files = folder / f"trial {endpoint}"

@@ -1,4 +1,4 @@
-"""Peak memory of the batch client over very many photos: ``python -m benchmarks.client_memory 100000``.
+"""Peak memory of the batch client over many photos: ``python -m benchmarks.client_memory 100000``.
 
 The photos are tiny and the service is a stub, for neither plays a part in what the client keeps in memory.
 """
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BOUND_MB = 150
 _PHOTOS_A_FOLDER = 1000
 _SIDE = 16  # pixels
-# What somebody may have set for the nightly run: nobody is to be called, and no photo moved, for a measurement.
+# Settings of the nightly run that a measurement must not use: it must not notify anybody or move photos.
 _NOT_INHERITED = (
     *("REPORT_DIR", "WEBHOOK_URL", "PING_URL", "PROCESSED"),
     *("BATCH_SHARD", "JOB_COMPLETION_INDEX", "BATCH_TIME_LIMIT_S", "AUDIT_SHARE"),
@@ -34,9 +34,9 @@ class ClientRun:
     """One run of the batch client against the stub.
 
     Attributes:
-        photos: classified.
-        peak_mb: most memory that was resident, megabytes.
-        seconds: it took, its start included.
+        photos: number of classified photos.
+        peak_mb: peak resident memory, megabytes.
+        seconds: duration, including its start.
     """
 
     photos: int
@@ -45,10 +45,10 @@ class ClientRun:
 
 
 def run_client(photos: int, folder: Path) -> ClientRun:
-    """Run the batch client over so many different photos.
+    """Run the batch client over a number of different photos.
 
     Args:
-        photos: how many.
+        photos: their number.
         folder: an empty one for the photos and all that the client writes.
 
     Raises:
@@ -83,14 +83,14 @@ def run_client(photos: int, folder: Path) -> ClientRun:
 
 
 def client_files(folder: Path) -> dict[str, str]:
-    """Return the variables that put all that the batch client writes below a folder, and nothing anywhere else."""
+    """Return the environment variables that keep everything the batch client writes below one folder."""
     folders = {f"{name}_DIR": str(folder / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")}
     unset = dict.fromkeys(_NOT_INHERITED, "")
     return {**unset, "RESULTS_DB": str(folder / "results.db"), **folders}
 
 
 def _write_photos(inbox: Path, count: int) -> None:
-    """Write tiny JPEGs of noise: no two look alike, as those of a night do not."""
+    """Write tiny JPEGs of noise, each different from the others."""
     for number in range(count):
         folder = inbox / f"{number // _PHOTOS_A_FOLDER:04}"
         if number % _PHOTOS_A_FOLDER == 0:
@@ -101,7 +101,7 @@ def _write_photos(inbox: Path, count: int) -> None:
 
 @contextmanager
 def _stub() -> Iterator[str]:
-    """Run the stub and give its URL."""
+    """Run the stub and yield its URL."""
     stub = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.stub_service"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -114,7 +114,7 @@ def _stub() -> Iterator[str]:
 
 
 def main() -> None:
-    """Read the command line, run, print; in a process of its own, for the system tells one peak of all children."""
+    """Read the command line, run, and print. In its own process, because the peak covers all its children."""
     photos = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory(prefix="client-memory-") as folder:
         run = run_client(photos, Path(folder))

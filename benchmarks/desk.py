@@ -1,4 +1,4 @@
-"""How long the desk's pages and verdicts take with a million predictions stored, while a batch run writes."""
+"""Latency of the desk's pages and verdicts with a million stored predictions, while a batch run writes."""
 
 import argparse
 import multiprocessing
@@ -29,17 +29,17 @@ from results.schema import photos as photos_table
 from web.app import create_app
 from web.settings import WebSettings
 
-_NIGHT = 20_000  # photos a run
+_NIGHT = 20_000  # photos per run
 _ROWS_AT_ONCE = 10_000
-_GROUP = 64  # outcomes a transaction, as the batch client stores them
-_PHOTOS_PER_SECOND = 200  # that the service answers between two transactions, more than most processors let it
+_GROUP = 64  # outcomes per transaction, as in the batch client
+_PHOTOS_PER_SECOND = 200  # a rate that few processors reach
 _LOOKS = 2_000
 _CLASSES = tuple(f"Category {number:02}" for number in range(27))
 _PAGE_BOUND_MS, _VERDICT_BOUND_MS = 100.0, 50.0
 
 
 def main() -> None:
-    """Fill a database, serve it, and print how long requests take."""
+    """Fill a database, serve it, and print the duration of requests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--verdicts", type=int, default=200)
@@ -81,7 +81,7 @@ def _insert(execute: Callable[..., object], table: Table, rows: list[dict[str, A
 
 
 def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], ...]:
-    """Return a photo's record, its answer, its place in the queue (two in five wait), and what it looks like."""
+    """Return a photo's record, prediction, place in the queue (two in five wait) and fingerprint."""
     confidence, name = round(draw.random(), 6), draw.choice(_CLASSES)
     decision = "review" if confidence < 0.4 else "accept"
     day = f"2026-{1 + run % 12:02}-{1 + run % 28:02}T02:00:00.000Z"
@@ -92,7 +92,7 @@ def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], 
     answer |= {"confidence": confidence, "decision": decision, "top3": _top3(name, confidence), **versions}
     answer["reason"] = "low_confidence" if decision == "review" else None
     waiting = {"photo_id": number + 1, "prediction_id": number + 1, "place": 2 + confidence, "predicted_class": name}
-    # Two thousand looks, each with up to three bits changed: every photo has hundreds of neighbours.
+    # Two thousand hashes, each with up to three bits changed: every photo has hundreds of neighbours.
     dhash = random.Random(number % _LOOKS).getrandbits(64) ^ sum(1 << draw.randrange(64) for _ in range(3))
     look = fingerprint_row(f"{number:064x}", Fingerprint(dhash % (1 << 64), draw.randbytes(MINIATURE_BYTES)))
     return photo, answer, waiting if decision == "review" else {}, look
@@ -118,7 +118,7 @@ def _served(settings: WebSettings) -> Iterator[str]:
 
 @contextmanager
 def _batch_run(location: str) -> Iterator[None]:
-    """Store outcomes from another process, group by group, at the pace of a fast service."""
+    """Store outcomes from another process, group by group, at the rate of a fast service."""
     context = multiprocessing.get_context("spawn")
     ended = context.Event()
     process = context.Process(target=_write, args=(location, ended))

@@ -1,4 +1,4 @@
-"""The physical limit: what the machine classifies when there is no server around the handler.
+"""The physical limit: the throughput of the handler without a server.
 
 ``python -m benchmarks.limit ARCHIVE THREADS SECONDS PHOTO...`` prints, as JSON, the best of several batch sizes, each
 with one batch at a time and with one batch decoding while another is in the network.
@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks.served import ServedModel
 
 BATCHES = (8, 16, 32)
-LANES = (1, 2)  # batches under way at once
+LANES = (1, 2)  # batches in flight
 
 
 def best(model: ServedModel, photos: list[bytes], threads: int, seconds: float) -> dict[str, Any]:
-    """Try every arrangement for some seconds and return the fastest: ``photos_per_second``, ``batch``, ``lanes``."""
+    """Measure each arrangement for some seconds and return the fastest: ``photos_per_second``, ``batch``, ``lanes``."""
     tried = [
         {"photos_per_second": _rate(model, photos, threads, seconds, batch, lanes), "batch": batch, "lanes": lanes}
         for batch in BATCHES
@@ -33,8 +33,8 @@ def best(model: ServedModel, photos: list[bytes], threads: int, seconds: float) 
 
 
 def _rate(model: ServedModel, photos: list[bytes], threads: int, seconds: float, batch: int, lanes: int) -> float:
-    """Return the photos a second of one arrangement."""
-    network = threading.Lock()  # one inference at a time has all cores
+    """Return the photos per second of one arrangement."""
+    network = threading.Lock()  # one inference at a time uses all cores
     began = time.perf_counter()
 
     def lane(pool: ThreadPoolExecutor, coming: list[bytes]) -> int:

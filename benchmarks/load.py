@@ -1,4 +1,4 @@
-"""Drive a service from another process, and say what it took."""
+"""Put load on a service from another process, and return the result."""
 
 import json
 import shutil
@@ -13,20 +13,20 @@ _REPLAY = Path(__file__).parent / "replay.lua"
 
 
 class NotAnswered(RuntimeError):
-    """Some request of a measurement was not answered 200, so its figures would lie."""
+    """A request of a measurement was not answered with 200, so its figures would be wrong."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load.
+    """The result of a load.
 
     Attributes:
-        seconds: it lasted.
-        accepted: requests answered 200.
-        refused: requests answered 503 (by wrk: any status from 400 up).
-        unanswered: requests that came to no answer, or to another status.
+        seconds: duration of the load.
+        accepted: requests answered with 200.
+        refused: requests answered with 503 (with wrk: any status from 400 on).
+        unanswered: requests without an answer, or with another status.
         p50_ms: median latency; of the accepted, where the load generator is ours.
-        p99_ms: 99th percentile, likewise.
+        p99_ms: their 99th percentile.
     """
 
     seconds: float
@@ -38,12 +38,12 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Accepted requests a second."""
+        """Accepted requests per second."""
         return self.accepted / self.seconds
 
 
 def write_requests(service: RunningService, photos: list[Path], folder: Path) -> list[Path]:
-    """Write one request file a photo, as a load generator sends it to the service."""
+    """Write one file per photo with the request that a load generator sends to the service."""
     folder.mkdir(parents=True)
     files = [folder / f"{photo.stem}.http" for photo in photos]
     for photo, file in zip(photos, files, strict=True):
@@ -52,18 +52,18 @@ def write_requests(service: RunningService, photos: list[Path], folder: Path) ->
 
 
 def generator_name() -> str:
-    """Say which load generator drives the services."""
+    """Return the name of the load generator."""
     return "wrk" if shutil.which("wrk") else "benchmarks.load_generator"
 
 
 def drive(service: RunningService, requests: list[Path], clients: int, seconds: int) -> Load:
-    """Let so many clients send requests, each its next one when the last was answered.
+    """Let clients send requests; each sends its next request when the last is answered.
 
     Raises:
         NotAnswered: something else than 200 was answered.
     """
     if generator_name() == "wrk":
-        # Its time-out bounds the connection too; two seconds, the default, are too few for 32 clients of the baseline.
+        # The time-out includes the connection. The default of two seconds is too short for 32 clients of the baseline.
         command = [
             *("wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds}s"),
             *("--timeout", "60s", "--script", str(_REPLAY), service.url, "--", *map(str, requests)),
@@ -77,7 +77,7 @@ def drive(service: RunningService, requests: list[Path], clients: int, seconds: 
 
 
 def overload(service: RunningService, requests: list[Path], clients: int, seconds: int) -> Load:
-    """Do the same with our own load generator, which tells the accepted from the refused."""
+    """Do the same with our own load generator, which counts accepted and refused requests separately."""
     numbers = (str(service.port), str(clients), str(seconds))
     return _run([sys.executable, "-m", "benchmarks.load_generator", *numbers, *map(str, requests)])
 

@@ -1,4 +1,4 @@
-"""The load, in a process of its own: so many clients, each sending its next request when the last is answered.
+"""The load generator, a process of its own: each client sends its next request when the last is answered.
 
 ``python -m benchmarks.load_generator PORT CLIENTS SECONDS REQUEST_FILE...`` prints what came of it as JSON. A request
 file holds a request as it goes over the wire, so that sending one costs hardly more than the copying of its bytes.
@@ -25,14 +25,14 @@ class Client(threading.Thread):
     Args:
         port: of the service, on this machine.
         requests: sent in turn.
-        first: which of them comes first.
+        first: index of the first request.
         deadline: on the clock of ``time.perf_counter``; no request starts later.
 
     Attributes:
-        accepted: seconds that each request answered 200 took.
-        refused: requests answered 503.
+        accepted: duration in seconds of each request answered with 200.
+        refused: requests answered with 503.
         others: requests answered with another status.
-        unanswered: requests that came to no answer.
+        unanswered: requests without an answer.
     """
 
     def __init__(self, port: int, requests: list[bytes], first: int, deadline: float) -> None:
@@ -60,7 +60,7 @@ class Client(threading.Thread):
             if self._socket is None:
                 self._socket = socket.create_connection(("127.0.0.1", self._port), _PATIENCE_SECONDS)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # A full service may answer, and close, before it has read all.
+            # A full service may answer and close before it has read the whole request.
             with suppress(BrokenPipeError, ConnectionResetError):
                 self._socket.sendall(request)
             answer = http.client.HTTPResponse(self._socket, method="POST")
@@ -80,7 +80,7 @@ class Client(threading.Thread):
 
 
 def generate(port: int, clients: int, seconds: float, requests: list[bytes]) -> dict[str, Any]:
-    """Run the clients and summarise what came of their requests; percentiles are of the accepted ones."""
+    """Run the clients and summarise their requests; the percentiles are those of accepted requests."""
     began = time.perf_counter()
     threads = [Client(port, requests, number, began + seconds) for number in range(clients)]
     for thread in threads:
@@ -99,7 +99,7 @@ def generate(port: int, clients: int, seconds: float, requests: list[bytes]) -> 
 
 
 def _percentile(ordered: list[float], share: float) -> float:
-    """Return the smallest value that at least so large a share does not exceed; 0 where there is none."""
+    """Return the percentile: the smallest value that a share of the values does not exceed; 0 without values."""
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else 0.0
 
 

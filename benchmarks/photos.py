@@ -1,4 +1,4 @@
-"""Photos to measure with: small pictures enlarged to what a camera delivers, with a camera's noise."""
+"""Photos to measure with: small pictures, enlarged to the size of camera photos, with sensor noise."""
 
 import io
 import os
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
-_SMALLEST_PICTURE = 160  # longest side, pixels; a thumbnail below it has nothing left to enlarge
-_DARK = 16.0  # grey levels; the part of the noise that light does not bring
+_SMALLEST_PICTURE = 160  # longest side, pixels; smaller thumbnails have too little detail
+_DARK = 16.0  # grey levels; the part of the noise that does not depend on light
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PhotoKind:
     quality: int
 
 
-# Noise and quality are such that the files are as large as those of cameras: about 0.2 MB and 3 MB.
+# Noise and quality give files of the size of camera photos: about 0.2 MB and 3 MB.
 DESK = PhotoKind("1080x1440", (1080, 1440), noise=4.0, quality=85)
 PHONE = PhotoKind("4000x3000", (4000, 3000), noise=5.0, quality=90)
 
@@ -44,22 +44,22 @@ def write_photos(folder: Path, kind: PhotoKind, count: int, data: Path | None) -
     """Write different photos of one kind and return their paths.
 
     Args:
-        folder: is made.
+        folder: it is created.
         kind: of photo.
-        count: how many.
-        data: folder with ``catalog.parquet`` to enlarge photos of; None enlarges the drawings of ``samples/``.
+        count: number of photos.
+        data: folder with ``catalog.parquet``, whose photos are enlarged; None: those of ``samples/``.
     """
     folder.mkdir(parents=True)
     paths = [folder / f"{number:04}.jpg" for number in range(1, count + 1)]
     pictures = list(islice(cycle(_pictures(data, count)), count))
-    # Not forked: the caller has threads.
+    # Spawned, not forked, because the caller has threads.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         list(pool.map(_write, paths, pictures, [kind] * count, range(count), chunksize=4))
     return paths
 
 
 def enlarged(picture: Image.Image, kind: PhotoKind, seed: int) -> bytes:
-    """Enlarge a picture to a photo: shot noise, finer in brightness than in colour, as a sensor's filter leaves it."""
+    """Enlarge a picture and add shot noise, coarser in colour than in brightness, as after a sensor's colour filter."""
     generator = np.random.default_rng(seed)
     width, height = kind.size
     light = np.asarray(picture.convert("RGB").resize(kind.size, Image.Resampling.BICUBIC), dtype=np.float32)

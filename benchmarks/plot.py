@@ -30,15 +30,15 @@ def draw(
     tails: dict[int, Figure],
     limit: Spread,
 ) -> None:
-    """Draw the curves of ours and of the baseline: medians of the rounds, bands from the least to the greatest.
+    """Draw the curves of ours and of the baseline: medians of the rounds, and bands from minimum to maximum.
 
     Args:
         path: of the PNG.
-        photos: which, for the title.
-        throughputs: photos a second, by number of clients.
-        medians: p50 in milliseconds, likewise.
-        tails: p99, likewise.
-        limit: photos a second of the machine without a server.
+        photos: their size, for the title.
+        throughputs: photos per second, by number of clients.
+        medians: p50 in milliseconds, by number of clients.
+        tails: p99 in milliseconds, by number of clients.
+        limit: photos per second of the machine without a server.
     """
     with matplotlib.rc_context(_STYLE):
         picture = Picture(figsize=(8, 3.7), dpi=200, layout="constrained", facecolor="white")

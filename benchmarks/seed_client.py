@@ -1,4 +1,4 @@
-"""The baseline's nightly client: one request after another, one database connection a row.
+"""The baseline's nightly client: one request after another, one database connection per row.
 
 ``python -m benchmarks.seed_client FOLDER URL FIELD DATABASE [TOKEN_FILE]``
 """
@@ -15,7 +15,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS predictions (filename TEXT, predicted_class
 
 
 def classify_folder(folder: Path, url: str, field: str, database: Path, token: str | None) -> int:
-    """Post every JPEG of a folder as a form file and store its answer; return how many.
+    """Post every JPEG of a folder as a form file and store its prediction; return their number.
 
     Raises:
         requests.HTTPError: the service refused one.

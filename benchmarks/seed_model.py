@@ -1,4 +1,4 @@
-"""The baseline's classifier: full JPEG decode, 224 pixels, float32 TorchScript, one photo a call.
+"""The baseline's classifier: full JPEG decode, 224 pixels, float32 TorchScript, one photo per call.
 
 The weights are random: its speed is measured, never its answers. As a program (see ``main``) it finds the fastest way
 to run the graph on this machine, and measures one photo in a process without a server.
@@ -37,7 +37,7 @@ def _optimised(traced: Any) -> Any:
     return torch.jit.optimize_for_inference(traced)
 
 
-# Name, what is done with the traced network, and its memory format.
+# Name, transformation of the traced network, and memory format.
 _GRAPHS: dict[str, tuple[Callable[[Any], Any], torch.memory_format]] = {
     "frozen": (_frozen, torch.contiguous_format),
     "optimised": (_optimised, torch.contiguous_format),
@@ -64,7 +64,7 @@ class SeedModel:
         network.to(memory_format=self._format)  # type: ignore[call-overload]  # torch's stubs do not know it
         example = torch.zeros(1, 3, _SIDE, _SIDE).contiguous(memory_format=self._format)
         with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is what the baseline is described with
+            warnings.simplefilter("ignore", DeprecationWarning)  # the baseline's description asks for TorchScript
             self._graph = finish(torch.jit.trace(network, example))
             for _ in range(3):  # the first runs compile
                 self._graph(example)
@@ -85,7 +85,7 @@ class SeedModel:
 
 
 def fastest_graph(photo: bytes, threads: int) -> str:
-    """Return the name of the graph that classifies a photo the fastest on this machine."""
+    """Return the name of the graph that is fastest on this machine."""
     return min(GRAPHS, key=lambda name: _median_ms(SeedModel(name, threads), [photo]))
 
 

@@ -1,4 +1,4 @@
-"""The baseline: the service that this project replaces, written afresh and as fast as its description allows.
+"""The baseline: the service that this project replaces, written anew and as fast as its description allows.
 
 FastAPI in one uvicorn process, ``POST /predict/`` with a multipart file, one photo a call, one log line a call:
 ``python -m benchmarks.seed_service --port 8001 --graph frozen --endpoint def --threads 2``.
@@ -61,7 +61,7 @@ def main() -> None:
     with ThreadPoolExecutor(1) as builder:
         model = builder.submit(SeedModel, arguments.graph, arguments.threads).result()
     app = build_app(model, arguments.endpoint)
-    # uvicorn's own access log would be a second line a call.
+    # The access log of uvicorn would be a second line per call.
     uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
 
 

@@ -16,7 +16,7 @@ from handler.request import EncodedPhoto, Request
 
 
 class ServedModel:
-    """What an archive serves.
+    """The handler of an archive.
 
     Args:
         archive: the ``.mar``.

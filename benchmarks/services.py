@@ -1,4 +1,4 @@
-"""Start and stop both services on free ports, each with files of its own."""
+"""Start and stop both services on free ports, each with its own files."""
 
 import os
 import random
@@ -26,18 +26,18 @@ _STARTUP_SECONDS = 120
 
 @dataclass
 class RunningService:
-    """A service that answers.
+    """A running service.
 
     Attributes:
         name: for messages.
         port: on 127.0.0.1.
         path: of its prediction endpoint.
-        log: what it printed.
-        process: its root; all its other processes are below.
+        log: its output.
+        process: its root process; the others are its descendants.
         ready_seconds: from the start command to the first answered prediction.
-        form_field: name of the form file that it takes; None where the photo is the body.
-        token_file: holds its token, if it wants one.
-        environment: with which the batch client finds it.
+        form_field: name of the form file; None if the photo is the body.
+        token_file: file of its token, if it needs one.
+        environment: variables with which the batch client finds it.
     """
 
     name: str
@@ -52,11 +52,11 @@ class RunningService:
 
     @property
     def url(self) -> str:
-        """Where predictions are made."""
+        """The URL of the prediction endpoint."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def request(self, filename: str, photo: bytes) -> bytes:
-        """Return the HTTP request that asks for one prediction, as it goes over the wire."""
+        """Return the bytes of the HTTP request for one prediction."""
         headers = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         if self.token_file is not None:
             headers.append(f"Authorization: Bearer {self.token_file.read_text(encoding='ascii').strip()}")
@@ -71,7 +71,7 @@ class RunningService:
         return "\r\n".join([*headers, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
     def resident_mb(self) -> float:
-        """Return the memory of all its processes: proportional where the system knows it, else resident; megabytes."""
+        """Return the memory of all its processes, megabytes: proportional set size if available, else resident."""
         processes = [self.process, *self.process.children(recursive=True)]
         full = (process.memory_full_info() for process in processes)
         return sum(getattr(memory, "pss", memory.rss) for memory in full) / 1e6
@@ -83,7 +83,7 @@ def our_service(archive: Path, folder: Path) -> Iterator[RunningService]:
 
     Args:
         archive: the ``.mar``.
-        folder: a new one for all that the service writes.
+        folder: a new one for the files of the service.
 
     Raises:
         RuntimeError: it did not start; the message holds what it printed.
@@ -133,10 +133,10 @@ def seed_service(graph: str, endpoint: str, threads: int, photo: Path, folder: P
     """Run the baseline.
 
     Args:
-        graph: name of its way to run the network.
+        graph: name of its runtime graph.
         endpoint: ``def`` or ``async def``.
         threads: for one inference.
-        photo: sent until it is answered.
+        photo: it is sent until it is answered.
         folder: a new one for its log.
 
     Raises:
@@ -166,7 +166,7 @@ def seed_service(graph: str, endpoint: str, threads: int, photo: Path, folder: P
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, below those that the system gives out by itself."""
+    """Return unused ports, below the range of ephemeral ports."""
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(12_000, 32_000)
@@ -177,7 +177,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def cores() -> int:
-    """Count the cores this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
 
 

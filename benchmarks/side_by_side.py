@@ -1,4 +1,4 @@
-"""The measurements, each one round of ours beside the baseline."""
+"""The measurements: one round each, ours and the baseline."""
 
 import json
 import os
@@ -24,15 +24,15 @@ from benchmarks.services import ROOT, RunningService, cores, our_service, seed_s
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured.
+    """The extent of the measurements.
 
     Attributes:
-        rounds: ours and the baseline in turn, so often.
-        seconds: of each load.
-        clients: numbers of clients, rising.
+        rounds: number of measurements of each service, in turn.
+        seconds: duration of each load.
+        clients: numbers of clients, in rising order.
         busy: the number of clients at which shares and overload are measured; one of them.
-        folder: photos of a nightly folder.
-        client_memory: photos of the run that shows the batch client's memory.
+        folder: number of photos of a nightly folder.
+        client_memory: number of photos of the run that measures the batch client's memory.
     """
 
     rounds: int
@@ -44,7 +44,7 @@ class Scale:
 
     @property
     def crowd(self) -> int:
-        """Clients of the overload: ten times the most that are measured."""
+        """Number of clients of the overload: ten times the largest number that is measured."""
         return 10 * self.clients[-1]
 
 
@@ -54,18 +54,18 @@ QUICK = Scale(rounds=1, seconds=1, clients=(1, 2), busy=2, folder=12, client_mem
 
 @dataclass
 class Pair:
-    """Both services, running, and what they are measured with.
+    """Both running services, and the materials of the measurements.
 
     Attributes:
         scale: of the run.
-        archive: that ours serves.
+        archive: the one that ours serves.
         ours: TorchServe.
         baseline: the plain FastAPI service.
-        graph: how the baseline runs its network.
-        endpoint: which kind of endpoint the baseline has.
-        photos: by name of their kind.
+        graph: runtime graph of the baseline.
+        endpoint: kind of the baseline's endpoint.
+        photos: files by name of their kind.
         requests: request files by service's name and name of the kind of photo.
-        measured: the figures go here.
+        measured: collects the figures.
         folder: for files of each measurement.
     """
 
@@ -81,13 +81,13 @@ class Pair:
     folder: Path
 
     def both(self, number: int, measure: Callable[[RunningService], Any]) -> tuple[Any, Any]:
-        """Measure ours and the baseline, the one first in even rounds and the other in odd ones."""
+        """Measure both services; ours comes first in even rounds, the baseline in odd rounds."""
         order = [self.ours, self.baseline] if number % 2 == 0 else [self.baseline, self.ours]
         done = {service.name: measure(service) for service in order}
         return done[self.ours.name], done[self.baseline.name]
 
     def load(self, service: RunningService, kind: PhotoKind, clients: int) -> Load:
-        """Drive a service with photos of a kind."""
+        """Put load on a service with photos of one kind."""
         return drive(service, self.requests[service.name, kind.name], clients, self.scale.seconds)
 
 
@@ -106,7 +106,7 @@ HANDICAP = "the baseline itself: its p50 at 1 client beside its work in-process"
 
 
 def measure_load(pair: Pair, number: int, kind: PhotoKind) -> None:
-    """Throughput and latency at every number of clients; for large photos at one and many."""
+    """Measure throughput and latency at each number of clients; with large photos at two of them."""
     scale = pair.scale
     for clients in scale.clients if kind is DESK else (1, scale.busy):
         ours, baseline = pair.both(number, partial(pair.load, kind=kind, clients=clients))
@@ -122,7 +122,7 @@ def measure_load(pair: Pair, number: int, kind: PhotoKind) -> None:
 
 
 def measure_handicap(pair: Pair) -> None:
-    """The baseline's latency at one client beside the same work in a process without a server."""
+    """Compare the baseline's latency at one client with the same work in a process without a server."""
     served = pair.load(pair.baseline, DESK, 1)
     photos = [str(path) for path in pair.photos[DESK.name][:8]]
     alone = run_json("benchmarks.seed_model", str(cores()), pair.graph, "--", *photos)
@@ -130,7 +130,7 @@ def measure_handicap(pair: Pair) -> None:
 
 
 def measure_limit(pair: Pair) -> None:
-    """Throughput beside decode, preprocess and network on all cores without a server."""
+    """Compare the throughput with decode, preprocess and network on all cores without a server."""
     served = pair.load(pair.ours, DESK, pair.scale.busy)
     photos = [str(path) for path in pair.photos[DESK.name][:16]]
     limit = run_json("benchmarks.limit", str(pair.archive), str(cores()), str(pair.scale.seconds / 2), *photos)
@@ -138,7 +138,7 @@ def measure_limit(pair: Pair) -> None:
 
 
 def measure_folder(pair: Pair, number: int) -> None:
-    """A folder from the files to the database: our client and the seed's, which also runs against our service.
+    """Measure a folder from files to database: with our client, and with the seed's client against both services.
 
     Ours then makes the desk's pictures, for which the seed's client has no counterpart: its end is told as well.
     """
@@ -168,7 +168,7 @@ def measure_folder(pair: Pair, number: int) -> None:
 
 
 def measure_overload(pair: Pair, number: int) -> None:
-    """Many more clients than can be served: is every request answered, and how long do the accepted take?"""
+    """Measure an overload: the share of requests that are answered, and the latency of accepted ones."""
     crowd = pair.scale.crowd
     ours, baseline = pair.both(
         number, lambda service: overload(service, pair.requests[service.name, DESK.name], crowd, pair.scale.seconds)
@@ -183,7 +183,7 @@ def measure_overload(pair: Pair, number: int) -> None:
 
 
 def measure_start(pair: Pair, number: int) -> None:
-    """Seconds from the start command to the first answer, and memory after a load, of a second instance of each.
+    """Measure the start of a second instance of each service, and its memory after a load.
 
     The first instance, which everything was measured with, tells the memory after the hardest there is.
     """
@@ -210,7 +210,7 @@ def measure_start(pair: Pair, number: int) -> None:
 
 
 def measure_client_memory(measured: Measured, photos: int) -> None:
-    """Peak memory of the batch client at many photos beside a hundredth of them: it should not grow."""
+    """Compare the peak memory of the batch client at many photos and at a hundredth of them; it should not grow."""
     few, many = (run_json("benchmarks.client_memory", str(count)) for count in (photos // 100, photos))
     name = f"memory of the batch client at {photos} photos, beside {photos // 100}"
     measured.add(name, "MB", many["peak_mb"], few["peak_mb"], f"ours at most {BOUND_MB}")
@@ -230,7 +230,7 @@ def run_json(module: str, *arguments: str) -> dict[str, Any]:
 
 
 def _run_batch_client(service: RunningService, folder: Path, files: Path) -> float:
-    """Run the batch client to its end; return when its last row was stored, by the clock of the wall."""
+    """Run the batch client to its end; return the wall-clock time at which its last row was stored."""
     own = client_files(files)
     environment = {**os.environ, **service.environment, **own}
     command = [sys.executable, "-m", "batch_client", "run", str(folder), "--json"]

@@ -1,4 +1,4 @@
-"""Where the time of one photo goes, stage by stage, in this process: ``python -m benchmarks.stages``."""
+"""The duration of each stage of one photo, in this process: ``python -m benchmarks.stages``."""
 
 import io
 import tempfile
@@ -51,7 +51,7 @@ def _photo_table(model: ServedModel, photos: dict[str, list[Path]], rounds: int)
 
 
 def _photo_times(model: ServedModel, paths: list[Path], rounds: int) -> dict[str, str]:
-    """Return the times of each stage, in its order."""
+    """Return the durations of each stage, in order."""
     encoded = [path.read_bytes() for path in paths]
     times = {"read the file": _shown(milliseconds(Path.read_bytes, paths, rounds))}
     for name, stage in _decoding(model.input_size).items():
@@ -66,7 +66,7 @@ def _photo_times(model: ServedModel, paths: list[Path], rounds: int) -> dict[str
 
 
 def _decoding(side: int) -> dict[str, Callable[[bytes], object]]:
-    """Return the ways to decode a JPEG, each named for the scale that libjpeg decodes at (1/8: the DC terms alone)."""
+    """Return ways to decode a JPEG, named after the scale of libjpeg (1/8: only the DC terms)."""
     stages: dict[str, Callable[[bytes], object]] = {"header (Pillow)": lambda photo: Image.open(io.BytesIO(photo))}
     for name, decode in (("Pillow", _pillow), ("simplejpeg", _simplejpeg)):
         for scale in (1, *_SCALES):
@@ -105,7 +105,7 @@ def _network_table(models: list[ServedModel], rounds: int) -> Table:
 
 
 def milliseconds(stage: Callable[[T], object], inputs: Sequence[T], rounds: int) -> list[float]:
-    """Return the milliseconds of every call, after one that warms up."""
+    """Return the milliseconds of each call, after a warm-up call."""
     stage(inputs[0])
     times = []
     for _ in range(rounds):

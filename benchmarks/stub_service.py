@@ -1,4 +1,4 @@
-"""A service that answers every photo at once, for measuring the batch client alone.
+"""A service that answers every photo immediately, to measure the batch client alone.
 
 ``python -m benchmarks.stub_service`` prints its port, then serves until a signal. It reads no photo: whatever the body
 holds, the answer is the same, in the shape of the prediction API; only the fingerprint is another each time.
@@ -32,18 +32,18 @@ def _encoded(answer: dict[str, object]) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """The connection of one client."""
 
     def __init__(self) -> None:
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where the answers go."""
+        """Keep the transport for the answers."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is complete."""
+        """Answer each complete request."""
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._received[:end]).lower()

@@ -16,7 +16,7 @@ _SHOWN_ERRORS = 5
 
 
 class TrainingSettings(BaseModel):
-    """Everything that decides how a training goes, besides data, start and teachers.
+    """The settings of a training. Data, start and teachers are not among them.
 
     Attributes:
         epochs: number of passes over ``photos_per_epoch`` drawn photos.
@@ -56,7 +56,7 @@ class TrainingSettings(BaseModel):
 
 
 class _Recipe(TrainingSettings):
-    """What every recipe has besides its settings.
+    """The fields that every recipe has, in addition to the settings.
 
     Attributes:
         labels: CSV ``photo,accepts`` of labels that replace the data set's own.

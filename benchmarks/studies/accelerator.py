@@ -1,4 +1,4 @@
-"""The network on an accelerator beside the same network on the processor: ``python -m benchmarks.studies.accelerator``.
+"""The network on a GPU and on the processor: ``python -m benchmarks.studies.accelerator``.
 
 Needs a build of torch with CUDA (``TORCH=cuda .venv/bin/python -m tools.install benchmarks``) and nothing of the rest
 of the service: decoded photos go in, logits come out, copies to the accelerator and back included.

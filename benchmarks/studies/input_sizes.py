@@ -1,4 +1,4 @@
-"""What a larger or smaller input would cost: ``python -m benchmarks.studies.input_sizes``.
+"""The cost of other input sizes: ``python -m benchmarks.studies.input_sizes``.
 
 The weights of a network know nothing of its input's size, so the model's own serve. How much each size would see,
 ``python -m training input-sizes`` tells.

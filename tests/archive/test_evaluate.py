@@ -85,7 +85,13 @@ def test_a_csv_with_groups(archive: Path, answers: dict[str, dict[str, Any]], tm
     assert "missing.jpg: No such file" in done.stdout
     assert "text.jpg: unsupported_format" in done.stdout
     assert f"{second}" in done.stdout.split("worst confusions")[1]
-    for name in ("figures-reliability.png", "figures-coverage.png"):
+    order = report["order_check"]["groups"]["mine"]
+    assert (order["right_n"], order["wrong_n"], order["unknown_n"]) == (7, 7, 0)
+    likely = sum(answers[name]["confidence"] > 0.9 for name in names[:6])  # the claim names what the archive says
+    assert order["right_match"] >= likely / 7 > 0
+    assert report["order_check"]["groups"]["theirs"]["unknown_n"] == 3
+    assert "order check (match from" in done.stdout
+    for name in ("figures-reliability.png", "figures-coverage.png", "figures-order-check.png"):
         with Image.open(tmp_path / "out" / name) as picture:
             assert picture.width > 500
 
@@ -103,7 +109,24 @@ def test_without_the_checkpoint_the_loss_by_serving_is_unknown(archive: Path, tm
     figures = json.loads(out.read_text())["groups"]["all"]
     assert (figures["n"], figures["top1_lost_by_serving"]) == (1, None)
     assert "does not hold model" in done.stdout
-    assert len(list(plots.glob("*.png"))) == 2
+    assert len(list(plots.glob("*.png"))) == 3
+
+
+def test_an_archive_without_the_order_check_is_measured_all_the_same(archive: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(tmp_path / ARCHIVE_NAME, "w") as old:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "contract.json":
+                fields = {key: value for key, value in json.loads(content).items() if "match" not in key}
+                content = json.dumps(fields).encode()
+            old.writestr(name, content)
+    (tmp_path / "data" / "Socks").mkdir(parents=True)
+    shutil.copy(SAMPLES / "socks.jpg", tmp_path / "data" / "Socks")
+    done = evaluated(tmp_path / ARCHIVE_NAME, tmp_path / "data", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "figures.json").read_text())
+    assert (report["groups"]["all"]["n"], report["order_check"]) == (1, None)
+    assert "note: order check: " in done.stdout
 
 
 def test_an_archive_that_does_not_load_says_why(archive: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The network in each form that serving may choose, held against the checkpoint itself."""
+"""The network in each runtime graph, compared with the checkpoint."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from training.data import layouts
-from training.data.categories import CLASSES, UNKNOWN
+from training.data.categories import CLASSES
 from training.data.dataset import without_twins
 from training.data.samples import Sample
 from training.evaluate import order_check, order_tables
@@ -152,7 +152,7 @@ def _outcome(sample: Sample, answer: dict[str, Any]) -> Outcome:
 def _probabilities(answer: dict[str, Any]) -> tuple[float, ...] | None:
     """Return the probabilities of the 27 categories, then of the outlier output; None if the archive gives none."""
     given = answer.get("probabilities")
-    return None if given is None else tuple(float(given[name]) for name in (*CLASSES, UNKNOWN))
+    return None if given is None else (*(float(given[name]) for name in CLASSES), float(answer["outlier_probability"]))
 
 
 def _order_check(outcomes: list[Outcome], contract: dict[str, Any]) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from training.evaluate.order_check import Judged
 
 @dataclass(frozen=True)
 class Outcome:
-    """A model's prediction for one photo, beside what counts as right.
+    """A model's prediction for one photo, with its accepted categories.
 
     Attributes:
         group: heading that the photo is counted under.

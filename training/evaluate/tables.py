@@ -19,12 +19,12 @@ _LABEL_WIDTH, _GROUP_WIDTH = 36, 26
 
 
 def width_for(groups: int) -> int:
-    """Return the columns that the table of figures needs, wherever it is printed."""
+    """Return the width in columns that the table of figures needs."""
     return max(80, _LABEL_WIDTH + groups * _GROUP_WIDTH)
 
 
 def show(console: Console, outcomes: Iterable[Outcome], figures: dict[str, dict[str, Any]]) -> None:
-    """Print the figures of all groups side by side, then of each its categories and its confusions."""
+    """Print the figures of all groups side by side, then the categories and confusions of each."""
     groups = by_group(outcomes)
     console.print(_figures_table(groups, figures))
     for group, members in groups.items():
@@ -46,7 +46,7 @@ def _figures_table(groups: dict[str, list[Outcome]], figures: dict[str, dict[str
 
 
 def _figures_column(outcomes: Sequence[Outcome], figures: dict[str, Any]) -> dict[str, str]:
-    """Return one group's column, by the labels of the rows."""
+    """Return the column of one group, by the labels of the rows."""
     n, unknown_n = figures["n"], figures["unknown_n"]
     accepted_n = sum(outcome.accepted for outcome in outcomes if outcome.known)
     mean, sets = mean_over_accepts(outcomes)
@@ -83,14 +83,14 @@ def _points(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class _Category:
-    """How one category fares.
+    """The counts of one category.
 
     Attributes:
         name: of the category.
-        photos: of which it is the only right answer.
-        found: of these, called so.
-        called: photos called so.
-        rightly: of these, it is among the right answers.
+        photos: photos whose only accepted category it is.
+        found: those of them that are predicted as it.
+        called: photos that are predicted as it.
+        rightly: those of them that accept it.
     """
 
     name: str
@@ -101,19 +101,19 @@ class _Category:
 
     @property
     def recall(self) -> float | None:
-        """Return the share found; None without photos."""
+        """Return found / photos; None without photos."""
         return self.found / self.photos if self.photos else None
 
     @property
     def precision(self) -> float | None:
-        """Return the share rightly called; None where nothing was called so."""
+        """Return rightly / called; None without predictions."""
         return self.rightly / self.called if self.called else None
 
 
 def _categories_table(group: str, outcomes: Sequence[Outcome]) -> Table:
-    """List the categories, the least found first.
+    """List the categories in rising order of recall.
 
-    Recall is over the photos with this one right answer: of a coarse label nobody knows which it should have been.
+    Recall covers the photos with one accepted category, because a coarse label does not say which category is right.
     """
     known = [outcome for outcome in outcomes if outcome.known]
     photos = Counter(outcome.accepts[0] for outcome in known if len(outcome.accepts) == 1)
@@ -125,7 +125,7 @@ def _categories_table(group: str, outcomes: Sequence[Outcome]) -> Table:
     table.add_column("category")
     for heading in ("photos", "recall", "called so", "precision"):
         table.add_column(heading, justify="right")
-    # A category without photos has no recall to be weak in: it comes last.
+    # A category without photos has no recall, and comes last.
     for each in sorted(categories, key=lambda each: (2.0 if each.recall is None else each.recall, each.name)):
         table.add_row(each.name, str(each.photos), _percent(each.recall), str(each.called), _percent(each.precision))
     return table
@@ -144,6 +144,6 @@ def _confusions_table(group: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def _joined(outcome: Outcome) -> str:
-    """Return the right answers in words that fit a column."""
+    """Return the accepted categories as a text that fits a column."""
     first, *others = outcome.accepts
     return f"{first} and {len(others)} others" if len(others) > 2 else " or ".join(outcome.accepts)
