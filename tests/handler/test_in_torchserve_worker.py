@@ -184,7 +184,7 @@ def test_describe(worker: Worker, contract: Contract) -> None:
     assert described["classes"] == list(contract.classes)
     assert described["model_version"] == contract.model_version
     assert described["input_size"] == contract.input_size
-    assert contract.thresholds.items() <= described.items()
+    assert {name: described[name] for name in contract.thresholds} == contract.thresholds
     assert described["graph"].startswith("openvino")
     assert described["device"] == "cpu"
 
