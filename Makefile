@@ -11,7 +11,7 @@ COVER := $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve stop batch web token export test test-all unit dev check fix docs lock bench
-.PHONY: teacher train refit reproduce evaluate samples
+.PHONY: teacher train refit reproduce evaluate
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,9 +70,6 @@ docs: .venv/.docs ## build the manual into site/
 lock: .venv/.created ## write the locks of requirements/ from pyproject.toml (ARGS="--upgrade [PACKAGE]")
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python -m tools.install dev
 	@$(BIN)/python -m tools.lock $(ARGS)
-
-samples: .venv/.dev ## draw samples/ again
-	$(BIN)/python -m tools.draw_samples
 
 ##@ To train and measure
 

@@ -1,1 +1,0 @@
-"""Draw the sample pictures of the README and the tests, one function a picture."""
