@@ -95,10 +95,10 @@ def registry(tmp_path: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def test_release_tags_and_pushes_the_images(deployment: Deployment, registry: str) -> None:
+def test_release_tags_and_pushes_the_images(deployment: Deployment, registry: str, tmp_path: Path) -> None:
     target = f"{registry}/{deployment.name}"
     command = [sys.executable, "-m", "tools.release", target, "--version", "9.9.9", "--source", deployment.name]
-    command += ["--source-tag", "test"]
+    command += ["--source-tag", "test", "--sbom", str(tmp_path / "sbom")]
     try:
         planned = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert [f"docker push {target}-{service}:9.9.9" in planned for service in SERVICES] == [True] * 3
@@ -107,6 +107,7 @@ def test_release_tags_and_pushes_the_images(deployment: Deployment, registry: st
         for service in SERVICES:
             tags = requests.get(f"http://{registry}/v2/{deployment.name}-{service}/tags/list", timeout=30).json()
             assert tags["tags"] == ["9.9.9"]
+            assert (tmp_path / "sbom" / f"{service}-9.9.9.cdx.json").is_file()
     finally:
         for service in SERVICES:
             docker("rmi", "--no-prune", f"{target}-{service}:9.9.9", check=False)
