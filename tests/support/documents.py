@@ -38,4 +38,5 @@ def section(text: str, heading: str) -> str:
 
 def commands(text: str) -> list[str]:
     """Return the commands of the console blocks of a text, without the comments behind them."""
-    return re.findall(r"^\$ (.+?)(?:\s+# .*)?$", text, flags=re.MULTILINE)
+    whole = re.findall(r"^\$ ((?:.+\\\n)*.+)$", text, flags=re.MULTILINE)
+    return [re.sub(r"\s+# .*$", "", command) for command in whole]
