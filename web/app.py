@@ -12,14 +12,28 @@ from web import log
 from web.auth.accounts import Accounts
 from web.auth.api_tokens import ApiTokens
 from web.auth.login_attempts import LoginAttempts
-from web.auth.users import SESSION_SECONDS, Authenticator, session_key
+from web.auth.sessions import SESSION_SECONDS, Sessions
+from web.auth.users import Authenticator, session_key
 from web.categories import Categories
 from web.http.error_handlers import install_handlers
 from web.http.middleware import BodyLimit, install_security
 from web.http.rendering import STATIC
+from web.http.upload_slots import UploadSlots
 from web.inference import Service
 from web.pictures import Pictures
-from web.routes import api_docs, login, photos, predict, returns_api, review, runs, search, statistics, upload
+from web.routes import (
+    account,
+    api_docs,
+    login,
+    photos,
+    predict,
+    returns_api,
+    review,
+    runs,
+    search,
+    statistics,
+    upload,
+)
 from web.settings import WebSettings
 
 DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is for other programs. The review desk's own
@@ -35,8 +49,12 @@ def create_app(settings: WebSettings) -> FastAPI:
     Raises:
         ResultsError: the results cannot be opened.
         AccountsError: the accounts cannot be read.
+        SessionsError: the sessions cannot be opened.
         OSError: ``WEB_DIR`` cannot be written.
     """
+    accounts = Accounts(settings.web_dir)
+    accounts.require()
+    sessions = Sessions(settings.web_dir)
     service = Service(str(settings.torchserve_url), settings.torchserve_token_file)
     database = Database(settings.results_db)
 
@@ -44,6 +62,7 @@ def create_app(settings: WebSettings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         service.close()
+        sessions.close()
         database.close()
 
     app = FastAPI(
@@ -54,7 +73,7 @@ def create_app(settings: WebSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    authenticator = Authenticator(settings, Accounts(settings.web_dir))
+    authenticator = Authenticator(settings, accounts, sessions)
     app.state.settings = settings
     app.state.database = database
     app.state.service = service
@@ -64,15 +83,16 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.authenticator = authenticator
     app.state.login_attempts = LoginAttempts()
     app.state.api_tokens = ApiTokens(settings.web_dir)
-    for module in (predict, upload, login, review, photos, runs, statistics, search, returns_api, api_docs):
+    for module in (predict, upload, login, account, review, photos, runs, statistics, search, returns_api, api_docs):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(UploadSlots, authenticator=authenticator, token=settings.web_predict_token)
     app.add_middleware(
         SessionMiddleware,
         secret_key=session_key(settings.web_dir),
-        session_cookie="refund_desk",
+        session_cookie=f"{'__Host-' * settings.web_secure_cookies}refund_desk",
         max_age=SESSION_SECONDS,
         https_only=settings.web_secure_cookies,
     )

@@ -1,7 +1,9 @@
 """``python -m web``: serve the desk, add people, export what they decided."""
 
 import logging
+import os
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -15,6 +17,7 @@ from web import log
 from web.app import create_app
 from web.auth.accounts import Accounts, AccountsError
 from web.auth.api_tokens import ApiTokens, ApiTokensError
+from web.auth.sessions import Sessions, SessionsError
 from web.http.server import ServerError, listen, run
 from web.settings import Role, WebSettings
 from web.training_export import export_training as write_training_folder
@@ -45,6 +48,7 @@ def main(
     ] = False,
 ) -> None:
     """The web desk of refund-classifier."""
+    os.umask(0o077)  # what the desk writes is personal data
 
 
 @app.command()
@@ -60,7 +64,7 @@ def serve(
         sockets = listen(settings.web_host, settings.web_port)
         _say_who_gets_in(settings)
         application = "web.app:create_from_environment" if reload else create_app(settings)
-    except (AccountsError, ResultsError, ServerError, OSError) as error:
+    except (AccountsError, SessionsError, ResultsError, ServerError, OSError) as error:
         _fail(str(error))
     for bound in sockets:
         host, port = bound.getsockname()[:2]
@@ -95,7 +99,7 @@ def add_user(
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        password = sys.stdin.readline().rstrip("\n")
+        password = sys.stdin.readline().rstrip("\r\n")  # a pipe of Windows ends lines in two characters
     accounts = Accounts(_settings().web_dir)
     try:
         accounts.add(name, role, password)
@@ -138,6 +142,24 @@ def remove_token(name: Annotated[str, typer.Argument(help="Its name.")]) -> None
     typer.echo(f"removed {name}")
 
 
+@app.command("sessions")
+def sessions(
+    end: Annotated[str, typer.Option(metavar="NAME", help="End all logins of this user.")] = "",
+) -> None:
+    """List who is logged in, or log a user out everywhere."""
+    try:
+        stored = Sessions(_settings().web_dir)
+        if end:
+            typer.echo(f"ended {stored.end_all(end)} logins of {end}")
+        else:
+            for session in stored.running():
+                seen = datetime.fromtimestamp(session.seen, UTC).isoformat(timespec="minutes")
+                typer.echo(f"{session.name}  last used {seen}  from {session.address}  {session.browser}")
+        stored.close()
+    except (SessionsError, OSError) as error:
+        _fail(str(error))
+
+
 @app.command("export-training")
 def export_training(
     folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or new.")],
@@ -156,14 +178,24 @@ def export_training(
 
 
 def _say_who_gets_in(settings: WebSettings) -> None:
+    """Print who has access, and create the first account where it is needed.
+
+    Raises:
+        AccountsError: there were accounts, and they are gone.
+    """
     accounts = Accounts(settings.web_dir)
+    if accounts.are_missing:
+        raise AccountsError(
+            f"this desk had accounts, and {accounts.path} holds none. Restore the file from a backup, or add an "
+            "account with `python -m web add-user NAME --role admin`"
+        )
     if not settings.is_loopback and not settings.web_proxy_header and (path := accounts.create_admin()):
-        typer.echo(f"web: the first start: user admin, its password is in {path}")
+        typer.echo(f"web: this is the first start. The user is admin, the password is in {path}")
     if accounts.all() or settings.web_proxy_header:
         return
     typer.echo(
-        "web: no accounts, so nobody is asked for a password and only this machine gets in; "
-        "`python -m web add-user NAME` adds one"
+        "web: there are no accounts. The desk asks nobody for a password and lets in only this machine; "
+        "`python -m web add-user NAME` adds an account"
     )
 
 

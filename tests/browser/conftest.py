@@ -93,6 +93,12 @@ class Session(requests.Session):
         form = {"csrf": self.learn_token("/login"), "name": name, "password": password, "next": "/review"}
         return self.post(f"{self.url}/login", data=form, allow_redirects=False, timeout=30)
 
+    def submit(self, path: str, **fields: str) -> requests.Response:
+        """Send a form of our own page."""
+        form = {"csrf": self.token, **fields}
+        headers = {"Accept": "text/html"}
+        return self.post(self.url + path, data=form, headers=headers, allow_redirects=False, timeout=30)
+
     def change(self, path: str, body: Any) -> requests.Response:
         return self.request("POST", self.url + path, json=body, headers={"X-CSRF-Token": self.token}, timeout=30)
 

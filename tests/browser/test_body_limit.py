@@ -45,6 +45,11 @@ def guarded(desk: RunningDesk) -> RunningDesk:
     return desk
 
 
+def cookie(desk: RunningDesk) -> str:
+    """Return the cookie of a session: of strangers no photo is read at all."""
+    return f"refund_desk={desk.session('ada').cookies['refund_desk']}"
+
+
 PATHS = [
     ("/desk/claim", "application/json", 200_000, "The request is larger than 200 kB."),
     ("/login", FORM, 200_000, "The request is larger than 200 kB."),
@@ -57,7 +62,7 @@ PATHS = [
 def test_a_body_that_says_it_is_too_large_is_not_read(
     guarded: RunningDesk, path: str, kind: str, most: int, message: str
 ) -> None:
-    with begun(guarded, path, Content_Type=kind, Content_Length=str(most + 1)) as connection:
+    with begun(guarded, path, Cookie=cookie(guarded), Content_Type=kind, Content_Length=str(most + 1)) as connection:
         answer = connection.getresponse()
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert refusal(answer) == (413, "too_many_bytes", message)
@@ -65,13 +70,19 @@ def test_a_body_that_says_it_is_too_large_is_not_read(
 
 @pytest.mark.parametrize(("path", "kind", "most", "message"), PATHS)
 def test_a_body_without_a_size_is_counted(guarded: RunningDesk, path: str, kind: str, most: int, message: str) -> None:
-    with begun(guarded, path, Content_Type=kind, Transfer_Encoding="chunked") as connection:
+    with begun(guarded, path, Cookie=cookie(guarded), Content_Type=kind, Transfer_Encoding="chunked") as connection:
         sent = FILE_HEAD if kind == FILE else b""
         if sent:
             send_chunk(connection, sent)
         send_chunk(connection, b"a" * (most - len(sent)))
         send_chunk(connection, b"a")  # one too many, and no end of the body
         assert refusal(connection.getresponse()) == (413, "too_many_bytes", message)
+
+
+@pytest.mark.parametrize(("path", "code"), [("/predict/", "token_required"), ("/upload/classify", "login_required")])
+def test_of_a_stranger_no_photo_is_read(guarded: RunningDesk, path: str, code: str) -> None:
+    with begun(guarded, path, Content_Type=FILE, Content_Length="49000000") as connection:
+        assert refusal(connection.getresponse())[:2] == (401, code)
 
 
 def test_a_person_gets_a_page(guarded: RunningDesk) -> None:

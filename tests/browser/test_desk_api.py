@@ -38,8 +38,9 @@ def test_a_photo_comes_with_everything_that_a_person_needs(desk: RunningDesk) ->
     for size, longest in (("picture", 1280), ("thumbnail", 256)):
         sent = session.page(f"/photos/{first['id']}/{size}")
         assert (sent.status_code, sent.headers["Content-Type"]) == (200, "image/jpeg")
-        assert "private" in sent.headers["Cache-Control"]
-        assert "immutable" in sent.headers["Cache-Control"]
+        assert sent.headers["Cache-Control"] == "private, no-cache"
+        again = session.get(sent.url, headers={"If-None-Match": sent.headers["ETag"]}, timeout=30)
+        assert (again.status_code, again.content) == (304, b"")
         assert len(sent.content) < longest * longest
 
 

@@ -1,11 +1,15 @@
 """The seed's API: a client of the seed's service works unchanged."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
+from typing import Any
 
 import pytest
 import requests
 
-from tests.browser.conftest import RunningDesk
+from tests.browser.conftest import RunningDesk, classify
 from tests.support.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED
 
 
@@ -71,8 +75,53 @@ def test_a_token_can_be_demanded(start_desk: Callable[..., RunningDesk]) -> None
     assert post(desk, Authorization="Bearer sesame").status_code == 200
 
 
-def test_no_session_and_no_csrf_token_are_needed(start_desk: Callable[..., RunningDesk]) -> None:
-    """Also where people have to log in: the seed's clients are programs."""
-    desk = start_desk()
-    desk.add_account("ada")
+def test_programs_need_no_session_on_a_desk_that_only_this_machine_reaches(desk: RunningDesk) -> None:
     assert post(desk).status_code == 200
+    for header in ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"):
+        answer = post(desk, **{header: "127.0.0.1"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_required"), header
+
+
+def test_a_desk_with_accounts_is_closed_to_strangers(start_desk: Callable[..., RunningDesk]) -> None:
+    desk = start_desk(web_predict_token="sesame")
+    desk.add_account("ada", "viewer")
+    assert post(desk).status_code == 401
+    assert post(desk, Authorization="Bearer sesame").status_code == 200
+    files = {"file": ("image.jpg", b"a photo", "image/jpeg")}
+    assert desk.session("ada").post(f"{desk.url}/predict/", files=files, timeout=30).status_code == 200
+    closed = start_desk()
+    closed.add_account("ada")
+    assert post(closed).json()["error"]["code"] == "token_required"
+    assert closed.stub.photos == []
+
+
+def test_a_desk_that_other_machines_reach_is_closed_to_strangers(start_desk: Callable[..., RunningDesk]) -> None:
+    """The test serves it on loopback; the setting says what a deployment would."""
+    assert post(start_desk(web_host="0.0.0.0")).status_code == 401
+    assert post(start_desk(web_proxy_header="X-Forwarded-User")).status_code == 401
+
+
+def test_programs_keep_nobody_from_the_desk(desk: RunningDesk) -> None:
+    """More uploads than there are threads, while the service does not answer."""
+    desk.add_night(2)
+    may_answer = threading.Event()
+
+    def answer_later(body: bytes, attempt: int) -> tuple[int, Any]:
+        assert may_answer.wait(60)
+        return classify(body, attempt)
+
+    desk.stub.answer = answer_later
+    with ThreadPoolExecutor(45) as pool:
+        uploads = [pool.submit(post, desk) for _ in range(45)]
+        try:
+            refused = [upload.result() for upload in islice(as_completed(uploads, 60), 33)]
+            assert {(answer.status_code, answer.json()["error"]["code"]) for answer in refused} == {(503, "busy")}
+            for path in ("/runs", "/search"):
+                page = requests.get(desk.url + path, headers={"Accept": "text/html"}, timeout=5)
+                assert page.status_code == 200
+            assert len(desk.stub.photos) == 12
+        finally:
+            may_answer.set()
+    assert [upload.result().status_code for upload in uploads].count(200) == 12
+    desk.stub.answer = classify
+    assert post(desk).status_code == 200  # their room is free again

@@ -24,6 +24,7 @@ from tests.browser.conftest import PASSWORD, RunningDesk
 from tests.browser.requests_of_the_desk import claim, verdict
 from tests.conftest import ROOT
 from training.data import layouts
+from web.auth.accounts import Accounts
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -71,11 +72,14 @@ def test_the_first_start_in_a_container_creates_an_admin(tmp_path: Path) -> None
         )[0]
         form = {"csrf": token, "name": "admin", "password": path.read_text().strip()}
         answer = session.post(f"http://127.0.0.1:{port}/login", data=form, allow_redirects=False, timeout=30)
-        assert answer.status_code == 303
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+        assert stat.S_IMODE((tmp_path / "web").stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "web").iterdir()} == {0o400, 0o600}
+        assert stat.S_IMODE((tmp_path / "results.db").stat().st_mode) == 0o600
     finally:
         process.terminate()
         output, _ = process.communicate(timeout=60)
-    assert f"its password is in {path}" in output
+    assert f"the password is in {path}" in output
     assert path.read_text().strip() not in output
 
 
@@ -124,7 +128,7 @@ def serving(folder: Path, *options: str, **more: str) -> Iterator[tuple[str, Pat
 def answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/static/page.js", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):  # nothing listens yet, or nobody accepts yet
         return False
 
 
@@ -170,9 +174,34 @@ def test_accounts_are_added_by_command(tmp_path: Path) -> None:
     assert added.returncode == 0
     assert "ada is admin" in added.stdout
     assert (tmp_path / "web" / "accounts").read_text().startswith("ada:admin:$argon2id$")
-    for name, password, problem in (("a:b", PASSWORD, "no name for an account"), ("ben", "short", "at least 10")):
+    for name, password, problem in (("a:b", PASSWORD, "not a name for an account"), ("ben", "short", "12 to 1,000")):
         refused = web(tmp_path, "add-user", name, entered=f"{password}\n")
         assert (refused.returncode, problem in refused.stderr) == (2, True)
+
+
+def test_a_password_from_a_windows_pipe_is_the_one_that_was_typed(tmp_path: Path) -> None:
+    added = web(tmp_path, "add-user", "ada", entered=f"{PASSWORD}\r\n")
+    assert added.returncode == 0
+    assert Accounts(tmp_path / "web").check("ada", PASSWORD) is not None
+
+
+def test_a_desk_that_had_accounts_and_finds_none_does_not_start(tmp_path: Path) -> None:
+    assert web(tmp_path, "add-user", "ada", entered=f"{PASSWORD}\n").returncode == 0
+    (tmp_path / "web" / "accounts").unlink()
+    for host in ("127.0.0.1", "0.0.0.0"):
+        done = web(tmp_path, "serve", WEB_HOST=host, WEB_PORT="0")
+        assert (done.returncode, "had accounts" in done.stderr) == (2, True)
+    assert not (tmp_path / "web" / "admin-password").exists()
+
+
+def test_logins_are_listed_and_ended_by_command(start_desk: Callable[..., RunningDesk]) -> None:
+    desk = start_desk()
+    desk.add_account("ada")
+    session = desk.session("ada")
+    listed = web(desk.folder, "sessions")
+    assert listed.returncode == 0 and listed.stdout.startswith("ada ") and "127.0.0.1" in listed.stdout
+    assert "ended 1 logins of ada" in web(desk.folder, "sessions", "--end", "ada").stdout
+    assert session.page("/review").status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
 """Tokens of other systems for ``/api/v1``: a file of names, roles and hashes, in ``WEB_DIR/api-tokens``."""
 
-import contextlib
-import fcntl
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from web.auth.accounts import ROLES, write_private
+from web.auth.accounts import ROLES
+from web.private_files import atomic_write, locked, private_folder
 from web.settings import Role
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -84,7 +82,8 @@ class ApiTokens:
         if not _NAME.fullmatch(name):
             raise ApiTokensError(f"{name!r} is no name for a token: letters, digits and . _ - only, at most 64")
         token = _PREFIX + secrets.token_urlsafe(32)
-        with self._exclusive():
+        private_folder(self.path.parent)
+        with locked(self.path.with_name("api-tokens.lock")):
             tokens = self.all()
             if name in tokens:
                 raise ApiTokensError(f"there is a token {name} already; `python -m web remove-token {name}` removes it")
@@ -97,7 +96,8 @@ class ApiTokens:
         Raises:
             ApiTokensError: there is none of this name.
         """
-        with self._exclusive():
+        private_folder(self.path.parent)
+        with locked(self.path.with_name("api-tokens.lock")):
             tokens = self.all()
             if tokens.pop(name, None) is None:
                 raise ApiTokensError(f"there is no token {name}; `python -m web list-tokens` lists them")
@@ -105,15 +105,7 @@ class ApiTokens:
 
     def _write(self, tokens: dict[str, ApiToken]) -> None:
         lines = "".join(f"{token.name}:{token.role}:{token.digest}\n" for token in tokens.values())
-        write_private(self.path, lines, 0o600)
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Let one process at a time read and write the file."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.path.with_name(".api-tokens.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        atomic_write(self.path, lines)
 
 
 def _digest(token: str) -> str:

@@ -1,10 +1,12 @@
 """Protection against requests that another website makes a browser send (cross-site request forgery)."""
 
 import hmac
+import logging
 import secrets
 
 from fastapi import Request
 
+from web.auth.security_log import security_event
 from web.http.errors import WebError
 
 
@@ -21,6 +23,9 @@ def check_csrf(request: Request, token: str | None) -> None:
     """
     expected = request.session.get("csrf")
     if not expected or not token or not hmac.compare_digest(token.encode(), expected.encode()):
+        peer = request.client.host if request.client else "-"
+        message = f"{request.method} {request.url.path} without the token of its page"
+        security_event("csrf_refused", message, address=peer, level=logging.WARNING)
         raise WebError(403, "csrf", "This page is out of date. Load it again, then repeat the last step.")
 
 

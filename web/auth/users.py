@@ -1,49 +1,58 @@
-"""Who is asking, what they may do, and whether it was their own page that asked."""
+"""Who sends a request, and what they may do."""
 
 import hmac
 import ipaddress
+import logging
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
+from starlette.datastructures import Headers
 
-from web.auth.accounts import ROLES, Account, Accounts, write_private
+from web.auth.accounts import LONGEST_NAME, ROLES, Account, Accounts
+from web.auth.security_log import security_event
+from web.auth.sessions import Session, Sessions
+from web.private_files import atomic_write, private_folder
 from web.settings import Role, WebSettings
 
-SESSION_SECONDS = 12 * 3600
-LOCAL_NAME = "local"  # who works at a desk without accounts
+LOCAL_NAME = "local"  # the user of a desk without accounts
+_FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 
 
 @dataclass(frozen=True)
 class User:
-    """Who is asking.
+    """Who sends a request.
 
     Attributes:
         name: stored with each verdict.
         role: of :data:`web.auth.accounts.ROLES`.
-        can_log_out: false where a proxy, or nobody, asked for the password.
+        can_log_out: false if a proxy checked the password, or nobody did.
+        must_change_password: the first password must be replaced before anything else.
     """
 
     name: str
     role: Role
     can_log_out: bool
+    must_change_password: bool = False
 
     def may(self, role: Role) -> bool:
-        """Tell whether the person may do what this role may."""
+        """Return True if the user has all rights of a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
 class Authenticator:
-    """Decides who comes in: by a proxy's header, by a session, or anybody where only this machine can reach us.
+    """Finds the user of a request: from a proxy's header, from a session, or because only this machine has access.
 
     Args:
         settings: of the desk.
         accounts: the file of accounts.
+        sessions: of the people who logged in.
     """
 
-    def __init__(self, settings: WebSettings, accounts: Accounts) -> None:
+    def __init__(self, settings: WebSettings, accounts: Accounts, sessions: Sessions) -> None:
         self.accounts = accounts
+        self.sessions = sessions
         self._header = settings.web_proxy_header
         self._proxies = frozenset(settings.web_proxy_addresses)
         self._proxy_role = settings.web_proxy_role
@@ -51,51 +60,91 @@ class Authenticator:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked for a password: no accounts, no proxy, and no way in from elsewhere."""
-        return self._loopback and not self._header and not self.accounts.all()
+        """Whether nobody is asked for a password: only this machine has access, and there was never an account."""
+        return self._loopback and not self._header and not self.accounts.all() and not self.accounts.are_missing
 
     def user(self, request: Request) -> User | None:
-        """Return who is asking; None if we do not know."""
-        if self._header:
-            name = request.headers.get(self._header, "").strip()
-            if name and _peer(request) in self._proxies:
-                account = self.accounts.all().get(name)
-                return User(name[:64], account.role if account else self._proxy_role, can_log_out=False)
-        account = self.accounts.all().get(request.session.get("name", ""))
-        if account is not None and hmac.compare_digest(request.session.get("account", ""), account.fingerprint):
-            return User(account.name, account.role, can_log_out=True)
-        return User(LOCAL_NAME, "admin", can_log_out=False) if self.is_open else None
+        """Return the user; None if we do not know them."""
+        return self._from_proxy(request) or self._from_session(request) or self._from_this_machine(request)
+
+    def session(self, request: Request) -> Session | None:
+        """Return the running session of a request, if its account is still the same."""
+        token = request.session.get("token")
+        session = self.sessions.find(token) if token else None
+        account = self.accounts.all().get(session.name) if session else None
+        if session is None or account is None or not hmac.compare_digest(session.fingerprint, account.fingerprint):
+            return None
+        return session
+
+    def log_in(self, request: Request, account: Account) -> None:
+        """Begin a new session. Nothing of the one before is kept."""
+        browser = request.headers.get("user-agent", "")
+        token = self.sessions.begin(account, self.client_address(request), browser)
+        self.log_out(request)
+        request.session["token"] = token
+
+    def log_out(self, request: Request) -> None:
+        """End the session, here and for every copy of its cookie."""
+        if session := self.session(request):
+            self.sessions.end(session.id)
+        request.session.clear()
 
     def client_address(self, request: Request) -> str:
-        """Return where a request comes from; behind the proxy, what that says in ``X-Forwarded-For``.
+        """Return where a request comes from. Behind the proxy that is what it says in ``X-Forwarded-For``.
 
-        Only the last entry is the proxy's own: those before it are whatever the client sent.
+        The last entry is the proxy's own. Those before it are whatever the client sent.
         """
         peer = _peer(request)
         if peer not in self._proxies:
             return peer
-        last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
         try:
-            return _plain(str(ipaddress.ip_address(last)))
+            return _plain(str(ipaddress.ip_address(_last(request.headers, "x-forwarded-for"))))
         except ValueError:
             return peer
 
+    def _from_proxy(self, request: Request) -> User | None:
+        if not self._header or _peer(request) not in self._proxies:
+            return None
+        name = _last(request.headers, self._header)
+        if not name:
+            return None
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            message = f"The proxy named a user in more than {LONGEST_NAME} characters, or with control characters"
+            security_event("proxy_name_refused", message, address=self.client_address(request), level=logging.WARNING)
+            return None
+        account = self.accounts.all().get(name)
+        return User(name, account.role if account else self._proxy_role, can_log_out=False)
 
-def log_in(request: Request, account: Account) -> None:
-    """Begin a new session; nothing of the one before is kept."""
-    request.session.clear()
-    request.session.update(name=account.name, account=account.fingerprint)
+    def _from_session(self, request: Request) -> User | None:
+        session = self.session(request)
+        account = self.accounts.all().get(session.name) if session else None
+        return User(account.name, account.role, True, account.must_change) if account else None
+
+    def _from_this_machine(self, request: Request) -> User | None:
+        # What a proxy passed on may come from anywhere, also if the proxy is on this machine.
+        is_here = self.is_open and not _is_forwarded(request.headers)
+        return User(LOCAL_NAME, "admin", can_log_out=False) if is_here else None
 
 
 def session_key(folder: Path) -> str:
-    """Return the key that signs session cookies; made at the first start, readable by its owner alone."""
+    """Return the key that signs cookies. The first start creates it."""
     path = folder / "session.key"
     try:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_private(path, secrets.token_urlsafe(48), 0o600)
+        private_folder(folder)
+        atomic_write(path, secrets.token_urlsafe(48))
         return path.read_text(encoding="utf-8").strip()
+
+
+def _is_forwarded(headers: Headers) -> bool:
+    """Return True if a proxy passed a request on."""
+    return any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers)
+
+
+def _last(headers: Headers, name: str) -> str:
+    """Return the last entry of a header: the proxy adds its own behind what the client sent."""
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
 
 
 def _peer(request: Request) -> str:
@@ -104,7 +153,7 @@ def _peer(request: Request) -> str:
 
 
 def _plain(address: str) -> str:
-    """Return an IPv4 address that came as ``::ffff:...`` as itself."""
+    """Return an IPv4 address that came as ``::ffff:...`` in its own form."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

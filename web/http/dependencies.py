@@ -1,5 +1,6 @@
 """What routes ask for by type: the desk's services, and the user with the role that a page needs."""
 
+import logging
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Request
@@ -7,6 +8,7 @@ from fastapi import Depends, Path, Request
 from results.database import Database
 from web.auth.csrf import require_csrf
 from web.auth.login_attempts import LoginAttempts
+from web.auth.security_log import security_event
 from web.auth.users import Authenticator, User
 from web.categories import Categories
 from web.http.errors import WebError
@@ -59,27 +61,39 @@ class RequireRole:
 
     Args:
         role: the least role that the route needs.
+        first_password: also let in a user who must first choose another password.
     """
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, first_password: bool = False) -> None:
         self._role = role
+        self._first_password = first_password
 
     def __call__(self, request: Request, authenticator: AuthenticatorDep) -> User:
         """Return the user.
 
         Raises:
-            WebError: 401 for nobody, 403 for a user with a lesser role.
+            WebError: 401 if there is none; 403 if the role does not suffice or the password must be changed first.
         """
         user = authenticator.user(request)
         if user is None:
             raise WebError(401, "login_required", "Log in first, at /login.")
+        if user.must_change_password and not self._first_password:
+            raise WebError(403, "password_change_required", "Choose a password of your own first, at /account.")
         if not user.may(self._role):
+            security_event(
+                "access_refused",
+                f"{request.method} {request.url.path} needs the role {self._role}",
+                user=user.name,
+                address=authenticator.client_address(request),
+                level=logging.WARNING,
+            )
             raise WebError(403, "not_allowed", f"{user.name} is {user.role}; this needs the role {self._role}.")
         return user
 
 
 Viewer = Annotated[User, Depends(RequireRole("viewer"))]
 Reviewer = Annotated[User, Depends(RequireRole("reviewer"))]
+LoggedIn = Annotated[User, Depends(RequireRole("viewer", first_password=True))]
 Admin = Annotated[User, Depends(RequireRole("admin"))]
 
 VIEWERS_ONLY = [Depends(RequireRole("viewer"))]
@@ -88,4 +102,5 @@ CSRF_PROTECTED = [Depends(require_csrf)]
 LARGEST_ID = 2**63 - 1  # the largest integer that a column holds
 PhotoId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 ReviewId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+SessionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 RunId = Annotated[int, Path(ge=1, le=LARGEST_ID)]

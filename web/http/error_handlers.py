@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from results.database import ResultsError
+from web.auth.sessions import SessionsError
 from web.http.errors import WebError
 from web.http.middleware import SECURITY_HEADERS
 from web.http.rendering import render, wants_page
@@ -28,6 +29,8 @@ def install_handlers(app: FastAPI) -> None:
     def on_web_error(request: Request, error: WebError) -> Response:
         if error.status == 401 and wants_page(request) and request.method == "GET":
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        if error.body["error"]["code"] == "password_change_required" and wants_page(request):
+            return RedirectResponse("/account", 303)
         return _answer(request, error.status, error.body, error.headers)
 
     @app.exception_handler(HTTPException)
@@ -48,6 +51,12 @@ def install_handlers(app: FastAPI) -> None:
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "The results cannot be read or written at the moment. The log says why; try again."
         return _answer(request, 503, {"error": {"code": "results_away", "message": message}}, {"Retry-After": "5"})
+
+    @app.exception_handler(SessionsError)
+    def on_sessions_error(request: Request, error: SessionsError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "Logins cannot be read or stored at the moment. The log says why; try again."
+        return _answer(request, 503, {"error": {"code": "sessions_away", "message": message}}, {"Retry-After": "5"})
 
     @app.exception_handler(Exception)
     def on_bug(request: Request, _: Exception) -> Response:

@@ -15,8 +15,8 @@ from web.pictures import Size
 router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _SIMILAR = 12
-# An id is never used again and a copy never changes. The copies of purged photos leave the cache after a day.
-_CACHING = {"Cache-Control": "private, max-age=86400, immutable"}
+# The browser may keep a picture, but must ask before it shows it again: nobody sees it after the session has ended.
+_CACHING = "private, no-cache"
 
 
 @router.get("/photos/{photo_id}")
@@ -45,11 +45,14 @@ def photo_page(
 
 
 @router.get("/photos/{photo_id}/{size}")
-def picture(database: DatabaseDep, pictures: PicturesDep, photo_id: PhotoId, size: Size) -> Response:
-    """Send a photo's copy, or its thumbnail."""
+def picture(request: Request, database: DatabaseDep, pictures: PicturesDep, photo_id: PhotoId, size: Size) -> Response:
+    """Send a photo's copy, or its thumbnail; 304 if the browser has it."""
     with database.reading() as connection:
         sha256 = sha256_of_photo(connection, photo_id)
     path = pictures.find(sha256, size) if sha256 is not None else None
     if path is None:
-        raise WebError(404, "no_picture", f"No picture of photo {photo_id} was kept: only what a person looks at is.")
-    return FileResponse(path, media_type="image/jpeg", headers=_CACHING)
+        raise WebError(404, "no_picture", f"There is no picture of photo {photo_id}.")
+    headers = {"Cache-Control": _CACHING, "ETag": f'"{sha256}-{size}"'}  # a copy never changes
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, media_type="image/jpeg", headers=headers)

@@ -1,13 +1,13 @@
 """The prediction API of the project that this one replaces, and the health check."""
 
-import hmac
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, UploadFile
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from web.http.dependencies import ServiceDep, SettingsDep
+from web.auth.predict_access import check_predict_access
+from web.http.dependencies import AuthenticatorDep, ServiceDep, SettingsDep
 from web.http.errors import WebError
 from web.http.rendering import wants_page
 from web.http.schemas import errors
@@ -49,13 +49,9 @@ def root(request: Request, service: ServiceDep) -> Response:
     return JSONResponse(health)
 
 
-async def require_token(request: Request, settings: SettingsDep) -> None:
-    """Require the bearer token of WEB_PREDICT_TOKEN, if one is set."""
-    wanted = settings.web_predict_token
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if wanted and not hmac.compare_digest(given.encode(), wanted.encode()):
-        message = "Send the token of WEB_PREDICT_TOKEN as `Authorization: Bearer TOKEN`."
-        raise WebError(401, "token_required", message, {"WWW-Authenticate": "Bearer"})
+def require_access(request: Request, authenticator: AuthenticatorDep, settings: SettingsDep) -> None:
+    """Require a session or the token; :class:`web.http.upload_slots.UploadSlots` did so before the body was read."""
+    check_predict_access(request, authenticator, settings.web_predict_token)
 
 
 @router.post(
@@ -63,11 +59,15 @@ async def require_token(request: Request, settings: SettingsDep) -> None:
     response_model=Prediction,
     response_model_exclude_none=True,
     responses=errors(400, 401, 413, 422, 500, 503),
-    dependencies=[Depends(require_token)],
+    dependencies=[Depends(require_access)],
     summary="Classify one photo",
 )
 def predict(service: ServiceDep, file: Annotated[UploadFile, File(description="the photo")]) -> dict[str, Any]:
-    """Classify a photo. A file that is not a photo of a known format gets 400, as in the earlier project."""
+    """Classify a photo.
+
+    It needs a session, or the token of `WEB_PREDICT_TOKEN` as `Authorization: Bearer TOKEN`. A desk without accounts
+    that only this machine can reach needs neither. A file that is not a photo of a known format gets 400.
+    """
     try:
         return service.classify(read_photo(file))
     except WebError as error:
