@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -25,29 +25,24 @@ from web.training_export import export_training as write_training_folder
 _STATUS_SECONDS = 10
 
 logger = logging.getLogger(__name__)
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"refund-classifier {_version()}")
-        raise typer.Exit
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, invoke_without_command=True
+)
 
 
 def _version() -> str:
     try:
-        return version("refund-classifier")
-    except PackageNotFoundError:  # an image carries the packages without their metadata
+        return metadata.version("refund-classifier")
+    except metadata.PackageNotFoundError:  # an image carries the packages without their metadata
         return "unknown"
 
 
 @app.callback()
-def main(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     """The web desk of refund-classifier."""
+    if version:
+        typer.echo(f"refund-classifier {_version()}")
+        raise typer.Exit
     os.umask(0o077)  # what the desk writes is personal data
 
 

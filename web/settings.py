@@ -1,4 +1,4 @@
-"""The web desk's settings, from the environment."""
+"""The settings of the web desk, from the environment."""
 
 import ipaddress
 from pathlib import Path
@@ -13,7 +13,7 @@ Role = Literal["viewer", "reviewer", "admin"]
 
 
 class WebSettings(BaseSettings):
-    """What the environment says; the names are the variables' names, in any case. An empty one counts as unset."""
+    """Settings from the environment. A field has the name of its variable, in any case; an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -32,11 +32,17 @@ class WebSettings(BaseSettings):
     )
     web_port: int = Field(default=8000, ge=0, le=65535, description="port of the desk")
     web_dir: Path = Field(
-        default=Path("data/web"), description="folder for the accounts, the session key and the first password"
+        default=Path("data/web"),
+        description="folder for the accounts, the sessions, the key of the cookies and the first password",
     )
-    web_predict_token: str = Field(default="", description="if set, `POST /predict/` requires it as a bearer token")
+    web_predict_token: str = Field(
+        default="",
+        description="bearer token that opens `POST /predict/` to programs; without it, a desk with accounts or on "
+        "another address than loopback requires a session",
+    )
     web_proxy_header: str = Field(
-        default="", description="header in which a proxy names the user, such as `X-Forwarded-User`"
+        default="",
+        description="header in which a proxy names the user, such as `X-Forwarded-User`; its last entry counts",
     )
     web_proxy_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),
@@ -48,7 +54,8 @@ class WebSettings(BaseSettings):
         description="role of a user whom the proxy names and who has no account: `viewer`, `reviewer` or `admin`",
     )
     web_secure_cookies: bool = Field(
-        default=False, description="`true` behind HTTPS: browsers then send the session cookie over HTTPS only"
+        default=False,
+        description="`true` behind HTTPS: browsers then send the session cookie over HTTPS and to this host only",
     )
     web_claim_s: int = Field(
         default=120, ge=10, description="seconds for which a photo on a screen is leased to one reviewer"

@@ -199,7 +199,9 @@ def test_logins_are_listed_and_ended_by_command(start_desk: Callable[..., Runnin
     desk.add_account("ada")
     session = desk.session("ada")
     listed = web(desk.folder, "sessions")
-    assert listed.returncode == 0 and listed.stdout.startswith("ada ") and "127.0.0.1" in listed.stdout
+    assert listed.returncode == 0
+    assert listed.stdout.startswith("ada ")
+    assert "127.0.0.1" in listed.stdout
     assert "ended 1 logins of ada" in web(desk.folder, "sessions", "--end", "ada").stdout
     assert session.page("/review").status_code == 303
 

@@ -75,7 +75,8 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(start_desk: Cal
     desk.add_account("ada")
     cookie = requests.get(f"{desk.url}/login", timeout=30).headers["Set-Cookie"].lower()
     assert {"httponly", "samesite=lax", "secure", "path=/"} <= {part.strip() for part in cookie.split(";")}
-    assert cookie.startswith("__host-refund_desk=") and "domain" not in cookie
+    assert cookie.startswith("__host-refund_desk=")
+    assert "domain" not in cookie
 
 
 def test_a_session_ends_with_logout_a_new_password_and_a_forged_cookie(guarded: RunningDesk) -> None:

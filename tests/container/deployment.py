@@ -57,6 +57,7 @@ class Deployment:
             "IMAGE_TAG": "test",
             "INFERENCE_PORT": "0",
             "WEB_PORT": "0",
+            "WEB_PREDICT_TOKEN": "the token of other programs",
             "BASE_IMAGE": base_image(),
         }
         self.settings = {**own, **settings}

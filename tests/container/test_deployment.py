@@ -47,15 +47,21 @@ def test_the_desk_demands_a_password_that_only_its_owner_can_read(deployment: De
     path = deployment.folder / "accounts" / "admin-password"
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
     photo = {"file": (SAMPLES / "jeans.jpg").read_bytes()}
-    answer = requests.post(f"{url}/predict/", files=photo, timeout=60)
-    assert answer.json()["predicted_class"] in contract.classes
+    assert requests.post(f"{url}/predict/", files=photo, timeout=60).status_code == 401
     with requests.Session() as session:
-        page = session.get(f"{url}/login", timeout=30).text
-        csrf = re.search(r'name="csrf" value="([^"]+)"', page)
-        assert csrf
-        form = {"name": "admin", "password": path.read_text().strip(), "csrf": csrf[1]}
-        session.post(f"{url}/login", data=form, timeout=30)
-        assert session.get(f"{url}/review", timeout=30).url.endswith("/review")
+
+        def submit(page: str, path: str, **fields: str) -> None:
+            csrf = re.search(r'name="csrf" value="([^"]+)"', session.get(f"{url}{page}", timeout=30).text)
+            assert csrf
+            session.post(f"{url}{path}", data={"csrf": csrf[1], **fields}, timeout=30)
+
+        first, own = path.read_text().strip(), "four words of my own"
+        submit("/login", "/login", name="admin", password=first)
+        assert session.get(f"{url}/review", headers={"Accept": "text/html"}, timeout=30).url.endswith("/account")
+        submit("/account", "/account/password", current=first, new=own, repeated=own)
+        assert session.get(f"{url}/review", timeout=30).status_code == 200
+        answer = session.post(f"{url}/predict/", files=photo, timeout=60)
+        assert answer.json()["predicted_class"] in contract.classes
 
 
 def test_photos_move_out_of_the_inbox_where_it_is_writable(deployment: Deployment) -> None:

@@ -69,7 +69,8 @@ def test_a_dead_java_restarts_the_server(deployment: Deployment) -> None:
     # Batch client and desk find the new key by themselves.
     assert "ready" in deployment.run("batch", "batch-client", "status")
     photo = {"file": encoded(mosaic((240, 320), 1))}
-    assert requests.post(f"{deployment.url('web')}/predict/", files=photo, timeout=60).status_code == 200
+    token = {"Authorization": f"Bearer {deployment.settings['WEB_PREDICT_TOKEN']}"}
+    assert requests.post(f"{deployment.url('web')}/predict/", files=photo, headers=token, timeout=60).status_code == 200
 
 
 def test_stop_drains_what_was_begun(deployment: Deployment) -> None:
