@@ -1,1 +1,1 @@
-"""The web desk: the seed's prediction API, an upload page, the review desk, runs and search."""
+"""The web desk: review queue, runs, statistics, search, an upload page and a prediction API for other programs."""

@@ -1,4 +1,4 @@
-"""The application: everything that a request may need, and the routes."""
+"""The application: the services that requests use, the routes, and the middleware around them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

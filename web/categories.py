@@ -13,8 +13,8 @@ class Categories:
     """The model's categories in alphabetical order.
 
     Args:
-        service: says them; what it said once counts while it is away.
-        database: for the time before it ever answered: what waits has a category, too.
+        service: knows the categories. While it is away, its last answer counts.
+        database: has the categories of the photos that wait, for as long as the service never answered.
     """
 
     def __init__(self, service: Service, database: Database) -> None:
@@ -34,6 +34,6 @@ class Categories:
         return self._waiting[1]
 
     def is_unknown(self, name: str) -> bool:
-        """Tell whether this is no category; while the model never answered, nobody knows, and a guess of it may be."""
+        """Return True if the model has no such category. Until the service answers once, every name may be one."""
         described = self._service.last_described()
         return described is not None and name not in described.classes

@@ -11,7 +11,7 @@ _Z = 1.959963984540054  # the quantile of the normal distribution for a 95% inte
 
 @dataclass(frozen=True)
 class Mark:
-    """A labelled place on an axis."""
+    """A position with a label."""
 
     x: float
     y: float
@@ -20,7 +20,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Band:
-    """One filled shape and what it stands for."""
+    """One filled shape, its name and its total."""
 
     name: str
     path: str
@@ -29,14 +29,14 @@ class Band:
 
 @dataclass(frozen=True)
 class Plot:
-    """Everything to draw, in units of the view box.
+    """A plot, in units of the view box.
 
     Attributes:
-        marks_x: below the plot.
-        marks_y: left of it, with a line across.
-        line: path of a line; empty where there is none.
-        points: its points.
-        bands: filled shapes, from the bottom.
+        marks_x: labels below the plot.
+        marks_y: labels left of the plot; each has a grid line.
+        line: path of a line; empty if there is none.
+        points: of the line.
+        bands: filled shapes, from bottom to top.
     """
 
     marks_x: list[Mark]
@@ -51,7 +51,7 @@ class Plot:
 
 
 def line_plot(labels: list[str], shares: list[float]) -> Plot:
-    """Draw shares of 1 over the runs, on an axis from 0 to 100%."""
+    """Draw a share for each run, on an axis from 0 to 100%."""
     xs = _places(len(labels))
     points = [
         Mark(x, _height(share), f"{label}: {share:.1%}") for x, share, label in zip(xs, shares, labels, strict=True)
@@ -61,12 +61,12 @@ def line_plot(labels: list[str], shares: list[float]) -> Plot:
 
 
 def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> Plot:
-    """Draw what share of each run's photos each name has, as bands on top of each other.
+    """Draw the composition of each run as stacked bands.
 
     Args:
-        labels: of the runs.
-        names: of the bands, from the bottom.
-        values: by run, one a band.
+        labels: one for each run.
+        names: one for each band, from bottom to top.
+        values: for each run, one number for each band.
     """
     xs = _places(len(labels))
     lower = [0.0] * len(labels)
@@ -75,7 +75,7 @@ def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> P
         upper = [low + _part(row, index) for low, row in zip(lower, values, strict=True)]
         there = [f"{x:.1f} {_height(value):.1f}" for x, value in zip(xs, upper, strict=True)]
         back = [f"{x:.1f} {_height(value):.1f}" for x, value in zip(xs, lower, strict=True)][::-1]
-        if len(xs) == 1:  # one run is a bar over the whole width rather than a shape without any
+        if len(xs) == 1:  # a single run is drawn over the whole width
             there = [f"{x} {_height(upper[0]):.1f}" for x in (_LEFT, WIDTH - _RIGHT)]
             back = [f"{x} {_height(lower[0]):.1f}" for x in (WIDTH - _RIGHT, _LEFT)]
         bands.append(Band(name, "M" + " L".join(there + back) + " Z", sum(row[index] for row in values)))
@@ -113,7 +113,7 @@ def _height(share: float) -> float:
 
 
 def _some(labels: list[str], xs: list[float]) -> list[Mark]:
-    """Label every run while they are few, and some of many."""
+    """Label every run if there are few, and only some if there are many."""
     step = max(1, -(-len(labels) // _LABELS))
     marks = list(zip(labels, xs, strict=True))[::-1][::step][::-1]
     return [Mark(x, HEIGHT - 8, label) for label, x in marks]

@@ -1,4 +1,4 @@
-"""``python -m web``: serve the desk, add people, export what they decided."""
+"""``python -m web``: serve the desk, manage accounts and sessions, export training data."""
 
 import logging
 import os
@@ -69,11 +69,11 @@ def serve(
 
 @app.command()
 def status() -> None:
-    """Say whether the desk on WEB_PORT answers and reaches the model; exit 0 if so, 1 if not."""
+    """Check the desk on WEB_PORT and the model behind it; exit with 0 if both answer, with 1 if not."""
     settings = _settings()
     host = "127.0.0.1" if settings.web_host in ("0.0.0.0", "::") else settings.web_host  # noqa: S104  (compared)
     with requests.Session() as session:
-        session.trust_env = False  # a proxy for the outside world must not get what stays on this machine
+        session.trust_env = False  # a proxy for other sites must not see what stays on this machine
         try:
             health = session.get(f"http://{host}:{settings.web_port}/", timeout=_STATUS_SECONDS).json()
         except (requests.RequestException, ValueError) as error:
@@ -87,10 +87,10 @@ def status() -> None:
 def add_user(
     name: Annotated[str, typer.Argument(help="Letters, digits and . _ @ -")],
     role: Annotated[
-        Role, typer.Option(help="viewer looks, reviewer decides, admin undoes others' verdicts.")
+        Role, typer.Option(help="viewer: look; reviewer: also decide; admin: also undo the verdicts of others.")
     ] = "reviewer",
 ) -> None:
-    """Add an account, or change the role and password of one; the password is asked for, or read from a pipe."""
+    """Add an account, or change the role and the password of one. Enter the password or pipe it in."""
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -157,9 +157,9 @@ def sessions(
 
 @app.command("export-training")
 def export_training(
-    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or new.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write; must be empty or new.")],
 ) -> None:
-    """Write the reviewed photos in the layout that `make train` reads: a folder a category, and labels.csv."""
+    """Write the reviewed photos for `make train`: one folder for each category, and labels.csv."""
     settings = _settings()
     try:
         database = Database(settings.results_db)

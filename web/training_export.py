@@ -1,4 +1,4 @@
-"""What people decided, as labelled photos to train on."""
+"""Write the reviewed photos as labelled training data."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from results.search import Criteria, all_photos
 from results.spreadsheet import escape_formula
 from web.pictures import Pictures
 
-UNKNOWN = "unknown"  # what training calls an item outside the categories
+UNKNOWN = "unknown"  # the label of training for an item outside the categories
 _COLUMNS = (
     "file",
     "label",
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class Exported:
-    """How many photos were written, and how many have a verdict but no picture."""
+    """The number of photos written, and of reviewed photos that have no picture."""
 
     written: int
     without_picture: int
@@ -38,18 +38,18 @@ class Exported:
 def export_training(database: Database, media_dir: Path, folder: Path) -> Exported:
     """Write ``LABEL/SHA256.jpg`` for each reviewed photo, and ``labels.csv`` with the likely wrong labels first.
 
-    A photo that nobody could use is left out; one with the same bytes as another is written once, with its newest
-    verdict. ``suspicion`` is the probability that the model gives to all but the label: a label that a sure model
-    disagrees with deserves a second look.
+    Unusable photos are left out. Photos with the same bytes are written once, with the newest verdict. ``suspicion``
+    is the probability that the model gives to all other labels. A label that a confident model disagrees with deserves
+    a second look.
 
     Args:
         database: the results.
-        media_dir: where the copies lie.
-        folder: to write into.
+        media_dir: the folder of the pictures.
+        folder: is written; must be empty or new.
 
     Raises:
-        ValueError: the folder holds something already.
-        OSError: it cannot be written.
+        ValueError: the folder is not empty.
+        OSError: the folder cannot be written.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty; name a new folder")
@@ -77,9 +77,9 @@ def export_training(database: Database, media_dir: Path, folder: Path) -> Export
 
 def _label(row: dict[str, Any], folder: Path, copy: Path) -> dict[str, Any]:
     label = row["verdict_class"] or UNKNOWN
-    # The name becomes a folder, and comes from a table: what could climb out of ours is refused.
+    # The label comes from a table and becomes the name of a folder: refuse what would lead out of ours.
     if label in (".", "..") or "/" in label or "\0" in label:
-        raise ValueError(f"the category {label!r} of photo {row['photo_id']} is no name for a folder")
+        raise ValueError(f"the category {label!r} of photo {row['photo_id']} is not a name for a folder")
     target = folder / label / f"{row['sha256']}.jpg"
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(copy, target)

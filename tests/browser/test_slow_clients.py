@@ -1,7 +1,8 @@
-"""Clients that are slow, or do nothing at all, keep nobody else waiting."""
+"""Whoever is slow, or does nothing at all, keeps nobody else waiting."""
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -108,3 +109,20 @@ def test_downloads_that_stall_hold_no_database_connection_and_end(
             assert requests.get(impatient.url + path, headers={"Accept": "text/html"}, timeout=10).status_code == 200
         time.sleep(Impatient.STALL_SECONDS + 1)
         assert all(is_ended(connection) for connection in stalled)
+
+
+def test_a_service_that_does_not_answer_keeps_no_page_waiting(desk: RunningDesk) -> None:
+    may_answer = threading.Event()
+    described = desk.stub.describes
+
+    def describe_later() -> tuple[int, object]:
+        may_answer.wait(60)
+        return described()
+
+    desk.stub.describes = describe_later
+    try:
+        for path in ("/review", "/search"):
+            page = requests.get(desk.url + path, headers={"Accept": "text/html"}, timeout=10)
+            assert page.status_code == 200, path
+    finally:
+        may_answer.set()

@@ -87,14 +87,12 @@ class RequireRole:
                 address=authenticator.client_address(request),
                 level=logging.WARNING,
             )
-            raise WebError(403, "not_allowed", f"{user.name} is {user.role}; this needs the role {self._role}.")
+            raise WebError(403, "not_allowed", f"Your role is {user.role}. This needs the role {self._role}.")
         return user
 
 
-Viewer = Annotated[User, Depends(RequireRole("viewer"))]
 Reviewer = Annotated[User, Depends(RequireRole("reviewer"))]
 LoggedIn = Annotated[User, Depends(RequireRole("viewer", first_password=True))]
-Admin = Annotated[User, Depends(RequireRole("admin"))]
 
 VIEWERS_ONLY = [Depends(RequireRole("viewer"))]
 CSRF_PROTECTED = [Depends(require_csrf)]

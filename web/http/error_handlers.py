@@ -1,4 +1,4 @@
-"""Every error that the desk answers, in one shape: JSON for programs, a page for people."""
+"""Turn every error into one shape of response: JSON for programs, a page for people."""
 
 import logging
 from typing import Any
@@ -19,11 +19,18 @@ from web.http.rendering import render, wants_page
 log = logging.getLogger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
-_TITLES = {401: "Please log in", 403: "Not allowed", 404: "Not here", 405: "Not here", 503: "Away for a moment"}
+_TITLES = {
+    401: "Please log in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not found",
+    429: "Please wait",
+    503: "Not available at the moment",
+}
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Make the application answer all faults in our shape."""
+    """Register a handler for each kind of error."""
 
     @app.exception_handler(WebError)
     def on_web_error(request: Request, error: WebError) -> Response:
@@ -31,40 +38,40 @@ def install_handlers(app: FastAPI) -> None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
         if error.body["error"]["code"] == "password_change_required" and wants_page(request):
             return RedirectResponse("/account", 303)
-        return _answer(request, error.status, error.body, error.headers)
+        return _respond(request, error.status, error.body, error.headers)
 
     @app.exception_handler(HTTPException)
     def on_http_error(request: Request, error: HTTPException) -> Response:
-        if isinstance(error.__cause__, WebError):  # raised while a body was read, of which FastAPI makes a 400
+        if isinstance(error.__cause__, WebError):  # raised while a body was read; FastAPI made it a 400
             return on_web_error(request, error.__cause__)
         code = _CODES.get(error.status_code, "http_error")
         body = {"error": {"code": code, "message": f"{request.method} {request.url.path}: {error.detail}"}}
-        return _answer(request, error.status_code, body, dict(error.headers or {}))
+        return _respond(request, error.status_code, body, dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
     def on_bad_input(request: Request, error: RequestValidationError) -> Response:
         problems = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        return _answer(request, 422, {"error": {"code": "invalid_request", "message": problems}}, {})
+        return _respond(request, 422, {"error": {"code": "invalid_request", "message": problems}}, {})
 
     @app.exception_handler(ResultsError)
     def on_results_error(request: Request, error: ResultsError) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "The results cannot be read or written at the moment. The log says why; try again."
-        return _answer(request, 503, {"error": {"code": "results_away", "message": message}}, {"Retry-After": "5"})
+        return _respond(request, 503, {"error": {"code": "results_away", "message": message}}, {"Retry-After": "5"})
 
     @app.exception_handler(SessionsError)
     def on_sessions_error(request: Request, error: SessionsError) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "Logins cannot be read or stored at the moment. The log says why; try again."
-        return _answer(request, 503, {"error": {"code": "sessions_away", "message": message}}, {"Retry-After": "5"})
+        return _respond(request, 503, {"error": {"code": "sessions_away", "message": message}}, {"Retry-After": "5"})
 
     @app.exception_handler(Exception)
     def on_bug(request: Request, _: Exception) -> Response:
-        message = "A fault of ours; the log has it. Nothing was stored."
-        return _answer(request, 500, {"error": {"code": "internal_error", "message": message}}, SECURITY_HEADERS)
+        message = "The desk failed. Nothing was stored; the log has the details."
+        return _respond(request, 500, {"error": {"code": "internal_error", "message": message}}, SECURITY_HEADERS)
 
 
-def _answer(request: Request, status: int, body: dict[str, Any], headers: dict[str, str]) -> Response:
+def _respond(request: Request, status: int, body: dict[str, Any], headers: dict[str, str]) -> Response:
     if not wants_page(request):
         return JSONResponse(body, status, headers)
     context = {"title": _TITLES.get(status, "That did not work"), "status": status, **body}

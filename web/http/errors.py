@@ -1,16 +1,16 @@
-"""The one exception for every answer other than 200."""
+"""The exception for every response that is an error."""
 
 from typing import Any
 
 
 class WebError(Exception):
-    """An answer other than 200: its status, its code for programs and a sentence for people.
+    """An error response: its status, a code for programs and a sentence for people.
 
     Args:
-        status: of HTTP.
+        status: the HTTP status.
         code: one word, listed in docs/prediction-api.md.
-        message: what is wrong and what helps.
-        headers: to send along.
+        message: what is wrong and what to do about it.
+        headers: of the response.
         **more: further fields of ``error``.
     """
 

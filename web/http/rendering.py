@@ -1,4 +1,4 @@
-"""Pages: templates, what every one of them shows, and how figures and times are written."""
+"""Render pages: the templates, what all pages show, and how numbers and durations are written."""
 
 import json
 from pathlib import Path
@@ -41,12 +41,12 @@ def render(
 
 
 def wants_page(request: Request) -> bool:
-    """Tell a browser that shows a page from a program."""
+    """Return True if a browser asks for a page; programs get JSON."""
     return "text/html" in request.headers.get("accept", "")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Write a share of 1 as people read it; never 100% for what is not all."""
+    """Write a share as a percentage. Only a share of 1 becomes 100%."""
     if share is None:
         return "-"
     text = f"{share * 100:.{digits}f}%"
@@ -54,7 +54,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def count(number: int) -> str:
-    """Write a number with thin spaces between thousands."""
+    """Write a number with narrow spaces between groups of three digits."""
     return f"{number:,}".replace(",", "\u202f")
 
 
@@ -64,7 +64,7 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write a duration."""
+    """Write a duration in seconds, minutes or hours."""
     if value is None:
         return "-"
     if value < 60:

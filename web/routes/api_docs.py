@@ -1,4 +1,4 @@
-"""The API's reference, from its own OpenAPI description; it needs nothing from elsewhere."""
+"""The reference of the API, from its OpenAPI description. The page loads nothing from other sites."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 def docs_page(request: Request) -> Response:
-    """Show every operation."""
+    """Show all operations."""
     schema: dict[str, Any] = request.app.openapi()
     operations = [
         {"method": method.upper(), "path": path, **operation}

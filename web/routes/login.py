@@ -37,7 +37,7 @@ def login(
     next: Annotated[str, Form()] = "/review",
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
-    """Check name and password; slow down whoever guesses."""
+    """Check name and password, and limit how often they can be guessed."""
     check_csrf(request, csrf)
     address = authenticator.client_address(request)
     # People sometimes type their password where the name belongs, so only names of accounts are logged.

@@ -1,4 +1,4 @@
-"""The review desk: what waits for a person, given out so that no two people get the same photo."""
+"""The review desk: photos that wait for a person, leased so that no two people get the same one."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ from web.settings import WebSettings
 router = APIRouter()
 
 MOST_COUNTED = 10_000
-_MOST_OF_A_CATEGORY = 200  # counted; a few screens full, more would tell nobody more
+_MOST_OF_A_CATEGORY = 200  # counting stops here: the page then shows 200+
 _GRID_SIZE = 24
 _ROWS_AT_ONCE = 1_000
 
@@ -48,7 +48,7 @@ Category = Annotated[str, Field(max_length=100, pattern=STORABLE_TEXT)]
 
 
 class Claim(BaseModel):
-    """What a tab shows, and how much more it wants."""
+    """The photos that a tab holds, and how many more it asks for."""
 
     desk: Tab
     count: int = Field(ge=0, le=60)
@@ -58,7 +58,7 @@ class Claim(BaseModel):
 
 
 class Decision(BaseModel):
-    """What a person decided about one photo."""
+    """A verdict on one photo."""
 
     prediction_id: Id
     kind: reviews.Kind = "category"
@@ -66,20 +66,20 @@ class Decision(BaseModel):
 
 
 class Accepted(BaseModel):
-    """A photo whose prediction is right."""
+    """A photo with a right prediction."""
 
     photo_id: Id
     prediction_id: Id
 
 
 class Acceptance(BaseModel):
-    """Photos of which a person says that the model was right about all."""
+    """Photos whose predictions are all right."""
 
     photos: list[Accepted] = Field(min_length=1, max_length=200)
 
 
 class Release(BaseModel):
-    """A tab that is being closed."""
+    """A tab that gives its photos back."""
 
     desk: Tab
 
@@ -88,7 +88,7 @@ class Release(BaseModel):
 def review_page(
     request: Request, database: DatabaseDep, categories: CategoriesDep, settings: SettingsDep, kind: Kind | None = None
 ) -> Response:
-    """Show the desk; its script fetches the photos."""
+    """Show the desk. Its script asks for the photos."""
     return render(request, "review.html", {**_page_context(database, categories, settings), "kind": kind})
 
 
@@ -172,11 +172,11 @@ def release(database: DatabaseDep, user: Reviewer, body: Release) -> dict[str, b
 def decide(
     database: DatabaseDep, categories: CategoriesDep, user: Reviewer, photo_id: PhotoId, body: Decision
 ) -> dict[str, Any]:
-    """Store a verdict. The second one on a photo is refused with 409 and says whose the first is."""
+    """Store a verdict. A second verdict on a photo is refused with 409, with the name of the person who was faster."""
     if (body.kind == "category") != (body.category is not None):
-        raise WebError(422, "invalid_request", "A category belongs to the kind `category`, and to no other.")
+        raise WebError(422, "invalid_request", "The kind `category` needs a category. No other kind has one.")
     if body.category is not None and categories.is_unknown(body.category):
-        raise WebError(422, "unknown_category", f"{body.category!r} is none of the model's categories.")
+        raise WebError(422, "unknown_category", f"{body.category!r} is not one of the categories.")
     with database.writing() as connection:
         verdict = Verdict(photo_id, body.prediction_id, body.kind, body.category)
         try:
@@ -194,7 +194,7 @@ def decide(
     "/desk/accept", dependencies=CSRF_PROTECTED, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
 )
 def accept(database: DatabaseDep, user: Reviewer, body: Acceptance) -> dict[str, Any]:
-    """Store that the model was right about all of some photos; of those that somebody decided before, nothing."""
+    """Confirm many predictions. Photos that another person decided in the meantime are listed as refused."""
     stored, refused = [], []
     with database.writing() as connection:
         shown = photos_by_id(connection, [photo.photo_id for photo in body.photos])
@@ -221,7 +221,7 @@ def accept(database: DatabaseDep, user: Reviewer, body: Acceptance) -> dict[str,
     summary="Take a verdict back",
 )
 def undo(database: DatabaseDep, user: Reviewer, review_id: ReviewId) -> dict[str, Any]:
-    """Store that a verdict is taken back; the photo waits again."""
+    """Take a verdict back. The photo waits again."""
     with database.writing() as connection:
         try:
             photo_id = reviews.undo(connection, user.name, review_id, user.may("admin"))
@@ -260,7 +260,7 @@ def _page_context(database: Database, categories: Categories, settings: WebSetti
 
 
 def _for_desk(photo: dict[str, Any]) -> dict[str, Any]:
-    """Return what the script shows of a photo."""
+    """Return the fields of a photo that the script shows."""
     names = ("prediction_id", "filename", "return_id", "expected_category", "predicted_class", "confidence", "picture")
     return {
         "id": photo["photo_id"],

@@ -1,4 +1,4 @@
-"""The batch client's runs: what each found, and what became of it."""
+"""The runs of the batch client: what each found, and what happened to it."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -56,7 +56,7 @@ def run_page(request: Request, database: DatabaseDep, run_id: RunId) -> Response
 
 @router.get("/runs/{run_id}/photos.csv")
 def run_csv(database: DatabaseDep, run_id: RunId) -> Response:
-    """Send what a run classified and what it could not, as CSV."""
+    """Send the classified and the failed photos of a run as CSV."""
     with database.reading() as connection:
         _existing(runs.find_run(connection, run_id), run_id)
 
@@ -79,7 +79,7 @@ def _existing(run: dict[str, Any] | None, run_id: int) -> dict[str, Any]:
 
 
 def _with_speed(run: dict[str, Any]) -> dict[str, Any]:
-    """Add how long a run took, and how many photos it sent a second."""
+    """Add the duration of a run and the number of photos per second that it sent."""
     taken = None
     if run["finished_at"] is not None:
         taken = (datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()

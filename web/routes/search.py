@@ -37,10 +37,10 @@ def read_criteria(
     run: _Text = "",
     similar_to: _Text = "",
 ) -> Criteria:
-    """Read the form; an empty field does not matter.
+    """Read the search form; an empty field matches everything.
 
     Raises:
-        WebError: a field holds what it cannot.
+        WebError: a field has an impossible value.
     """
     try:
         _one_of("decision", decision, ("accept", "review"))
@@ -79,7 +79,7 @@ def search_page(
         with database.reading() as connection:
             page = find_photos(connection, criteria, _PAGE, key)
     except ValueError as error:
-        raise WebError(422, "invalid_request", "This is no page of this search. Search again.") from error
+        raise WebError(422, "invalid_request", "This page does not belong to this search. Search again.") from error
     fields = {name: value for name, value in request.query_params.items() if value and name != "after"}
     context = {
         "photos": pictures.with_picture_flags(page.rows),
@@ -112,7 +112,7 @@ def search_csv(database: DatabaseDep, criteria: Wanted) -> Response:
 def _number(text: str) -> int | None:
     number = int(text) if text else None
     if number is not None and abs(number) > LARGEST_ID:
-        raise ValueError(f"{text} is no number of a run or a photo")
+        raise ValueError(f"{text} is not the number of a run or a photo")
     return number
 
 

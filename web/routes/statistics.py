@@ -1,4 +1,4 @@
-"""Figures over many runs, drawn as inline SVG."""
+"""Statistics over many runs, drawn as inline SVG."""
 
 from functools import lru_cache
 from typing import Annotated, Any, cast
@@ -23,10 +23,10 @@ _COLUMNS = ("of", "category", "reviewed", "overruled", "accuracy", "low", "high"
 
 
 class CountedRuns:
-    """Counts what a closed run answered once: its answers do not change, and a million of them take a while.
+    """Counts the predictions of each closed run once, because they do not change and counting a million is slow.
 
     Args:
-        database: the results. What is purged from them leaves the figures with the next start.
+        database: the results. Purged photos leave the statistics at the next start.
     """
 
     def __init__(self, database: Database) -> None:
@@ -47,7 +47,7 @@ CountedRunsDep = Annotated[CountedRuns, Depends(_counted_runs)]
 
 @router.get("/figures")
 def figures_page(request: Request, database: DatabaseDep, counted_runs: CountedRunsDep) -> Response:
-    """Show what was sorted over time, what was accepted without a person, and how often people disagree."""
+    """Show the categories over time, the share accepted without a person, and how often people overrule the model."""
     with database.reading() as connection:
         newest = statistics.newest_closed_runs(connection, _RUNS)
         audit = statistics.review_accuracy(connection, only_audit=True)
@@ -70,7 +70,7 @@ def figures_page(request: Request, database: DatabaseDep, counted_runs: CountedR
 
 @router.get("/figures.csv")
 def figures_csv(database: DatabaseDep) -> Response:
-    """Send how often people overrule the model as CSV, for the spot checks and for all verdicts."""
+    """Send as CSV how often people overrule the model: for the spot checks, and for all verdicts."""
     with database.reading() as connection:
         judged = {name: statistics.review_accuracy(connection, only_audit=name == "spot checks") for name in _OF_WHICH}
     rows = [{"of": name, **_with_interval(row)} for name, listed in judged.items() for row in listed]
@@ -83,7 +83,7 @@ def _share(some: list[int], run: list[dict[str, Any]]) -> float:
 
 
 def _bands(counted: list[list[dict[str, Any]]]) -> tuple[list[str], list[list[int]]]:
-    """Return the names of the largest categories and, by run, how many photos each has; the last is all the rest."""
+    """Return the largest categories and, for each run, their numbers of photos; all others come last, as one."""
     totals: dict[str, int] = {}
     by_run = [{entry["predicted_class"]: entry["accept"] + entry["review"] for entry in run} for run in counted]
     for run in by_run:
@@ -100,7 +100,7 @@ def _total(rows: list[CategoryAccuracy]) -> CategoryAccuracy:
 
 
 def _with_interval(row: CategoryAccuracy) -> dict[str, Any]:
-    """Add the share of right answers and its 95% interval."""
+    """Add the share of right predictions and its 95% interval."""
     right = row.reviewed - row.overruled
     low, high = wilson(right, row.reviewed)
     return {

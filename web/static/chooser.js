@@ -1,10 +1,10 @@
-// Search-as-you-type over the categories: a combobox as the ARIA practices describe it.
+// Search the categories while typing: a combobox as in the ARIA Authoring Practices.
 import { element } from "./dom.js";
 
 const OTHERS = [["Not one of ours", "not_ours"], ["Unusable photo", "unusable"]];
 
 export class Chooser {
-  /** Join a field and a list; `choose` is called with a category, `not_ours` or `unusable`. */
+  /** Connect a field and a list. `choose` is called with a category, `not_ours` or `unusable`. */
   constructor(field, list, categories, choose) {
     Object.assign(this, { field, list, choose, active: 0, shown: [] });
     this.all = [...categories.map((name) => [name, name]), ...OTHERS];
@@ -20,7 +20,7 @@ export class Chooser {
     });
   }
 
-  /** Begin to search, with a first letter. */
+  /** Start a search with its first letter. */
   open(letter) {
     this.field.value = letter;
     this.field.focus();
@@ -39,7 +39,7 @@ export class Chooser {
     this.field.removeAttribute("aria-activedescendant");
   }
 
-  /** Names that begin like what was typed come before those that only contain it. */
+  /** List the names that begin with the typed text before those that only contain it. */
   update() {
     const typed = this.field.value.trim().toLowerCase();
     const place = ([name]) => {
@@ -55,7 +55,7 @@ export class Chooser {
     const options = this.shown.map(([name], place) =>
       element("li", { role: "option", id: `option-${place}`, "data-place": place, "aria-selected": String(place === this.active) }, name),
     );
-    if (options.length === 0) options.push(element("li", { class: "quiet", role: "option", "aria-disabled": "true", "aria-selected": "false" }, "None of the categories"));
+    if (options.length === 0) options.push(element("li", { class: "quiet", role: "option", "aria-disabled": "true", "aria-selected": "false" }, "No category has this name"));
     this.list.replaceChildren(...options);
     this.list.hidden = false;
     this.field.setAttribute("aria-expanded", "true");

@@ -1,4 +1,4 @@
-// The review desk: one photo at a time, keyboard first. The server decides who gets which photo.
+// The review desk: one photo at a time, for the keyboard. The server leases each photo to one reviewer.
 import { bar, element, isTyping, percent, post, say, tabName } from "./dom.js";
 import { Chooser } from "./chooser.js";
 
@@ -8,7 +8,7 @@ const at = (id) => document.getElementById(id);
 const tab = tabName();
 const chooser = new Chooser(at("category"), at("options"), JSON.parse(desk.dataset.categories), choose);
 
-// Everything this tab was given: { photo, said, review, sending, turn, lost }. `turn` counts what the person did with it.
+// All photos of this tab: { photo, said, review, sending, turn, lost }. `turn` counts the reviewer's actions on a photo.
 const items = [];
 let index = 0;
 let done = 0;
@@ -20,9 +20,10 @@ const isOpen = (item) => !item.said && !item.lost;
 const current = () => items[index];
 
 /**
- * Ask for more photos, renew what is on the screen, and learn what somebody else has taken. Verdicts and claims overtake
- * each other on their way: a photo whose verdict is still being sent counts as held, or the server would give it out
- * again; and an answer says nothing about a photo on which the person has acted since the question.
+ * Ask for more photos, renew the leases of those on the screen, and learn which ones other people have taken.
+ *
+ * Requests can overtake each other. A photo whose verdict is still on its way counts as held, or the server would lease
+ * it again. A response says nothing about a photo on which the reviewer has acted since the request.
  */
 async function claim(count) {
   const held = items.filter((item) => isOpen(item) || item.sending).slice(-100);
@@ -40,7 +41,7 @@ async function claim(count) {
   }
 }
 
-/** Keep enough photos ahead; one request at a time. */
+/** Request photos before they are needed; one request at a time. */
 function fetchAhead() {
   const ahead = items.slice(index).filter(isOpen).length;
   if (fetching || ahead > AHEAD) return fetching;
@@ -52,7 +53,7 @@ function fetchAhead() {
   return fetching;
 }
 
-/** Show the photo at the index, or that there is none. */
+/** Show the current photo, or a message if there is none. */
 async function show() {
   while (current()?.lost) index += 1;
   if (!current()) {
@@ -82,7 +83,7 @@ function sayClear() {
 function draw({ photo, said }) {
   const picture = photo.picture
     ? element("img", { src: `/photos/${photo.id}/picture`, alt: `Photo ${photo.filename}` })
-    : element("p", { class: "quiet" }, "No picture of this photo was kept.");
+    : element("p", { class: "quiet" }, "There is no picture of this photo.");
   picture.addEventListener("error", () => picture.replaceWith(element("p", { class: "quiet" }, "The picture cannot be shown.")));
   at("frame").replaceChildren(picture);
   at("facts").replaceChildren(...facts(photo, said));
@@ -128,7 +129,7 @@ function choose(category) {
   else decide("category", category, category);
 }
 
-/** Go on at once; the server's answer comes meanwhile, and a refusal is told. */
+/** Send a verdict and show the next photo at once. A refusal is shown when it comes. */
 async function decide(kind, category, said) {
   const item = current();
   if (!item || !isOpen(item)) return;
@@ -160,12 +161,12 @@ function count(change, left) {
   if (!desk.dataset.kind && all && !all.textContent.endsWith("+")) all.textContent = left;
 }
 
-/** One undo after the other: two at once could end in either order, on either photo. */
+/** Undo one verdict after the other: the order of two requests at the same time is not defined. */
 function undo() {
   undoing = undoing.then(takeBack);
 }
 
-/** Take back the verdict on the photo that is shown, or the last one. */
+/** Take back the verdict on the current photo, or the last verdict. */
 async function takeBack() {
   const target = current()?.review ? current() : items.filter((item) => item.review).at(-1);
   if (!target) return;

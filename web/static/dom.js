@@ -1,8 +1,8 @@
-// Small things that all pages use: elements, times, messages, and requests to our own server.
+// What all pages use: elements, times, messages, and requests to the desk's server.
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** Write the times below a node as the reader's clock shows them. */
+/** Show all times inside a node in the time zone of the browser. */
 export function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
@@ -13,7 +13,7 @@ export function localTimes(root) {
   }
 }
 
-/** Make an element; texts are texts, never markup. */
+/** Create an element. Strings become text, never markup. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -24,7 +24,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** A bar of a share of 1. */
+/** Create a bar whose length shows a share from 0 to 1. */
 export function bar(share) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -41,19 +41,19 @@ export function bar(share) {
   return svg;
 }
 
-/** Write a share as people read it; never 100% for what is not all. */
+/** Write a share as a percentage. Only a share of 1 becomes 100%. */
 export function percent(share) {
   return `${(share < 1 ? Math.min(share * 100, 99.9) : 100).toFixed(1)}%`;
 }
 
-/** Tell the person something, for a while; trouble stays longer. */
+/** Show a message for some seconds; an error stays longer. */
 export function say(text, kind = "") {
   const note = element("p", { class: `message ${kind}` }, text);
   document.getElementById("messages").append(note);
   setTimeout(() => note.remove(), kind === "bad" ? 9000 : 3500);
 }
 
-/** Thrown for every answer that is no success; `code` is the server's word, or `offline`. */
+/** Thrown for every error response; `code` is the code of the server, or `offline`. */
 export class Refused extends Error {
   constructor(status, error) {
     super(error.message);
@@ -62,7 +62,7 @@ export class Refused extends Error {
   }
 }
 
-/** Post JSON, or a form, to our own server and return its answer. */
+/** Post JSON or a form to the desk's server and return its response. */
 export async function post(path, body, more = {}) {
   const headers = { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content, Accept: "application/json" };
   const isForm = body instanceof FormData;
@@ -81,7 +81,7 @@ export async function post(path, body, more = {}) {
   return value;
 }
 
-/** The name of this browser tab, kept while it lives, so that a reload gets its photos back. */
+/** Return the name of this browser tab. It survives a reload, so that the tab gets its photos back. */
 export function tabName() {
   let name = sessionStorage.getItem("desk");
   if (!name) {
@@ -91,7 +91,7 @@ export function tabName() {
   return name;
 }
 
-/** Whether a key press is meant for a field rather than for the page. */
+/** Return true if a key press is meant for a field and not for the page. */
 export function isTyping(event) {
   return event.target.closest("input, select, textarea") !== null || event.ctrlKey || event.altKey || event.metaKey;
 }

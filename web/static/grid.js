@@ -1,12 +1,12 @@
-// The grid: many photos of one category, the wrong ones clicked out, the rest accepted at once.
+// The grid: many photos of one category. The reviewer marks the wrong ones and accepts the rest at once.
 import { element, isTyping, percent, post, say, tabName } from "./dom.js";
 
 const grid = document.getElementById("grid");
 const acceptButton = document.getElementById("accept");
 const undoButton = document.getElementById("undo");
 const tab = tabName();
-const wrong = new Set(); // ids that somebody clicked out here; they stay claimed until the page is left
-const accepted = []; // the verdicts of each press of the button, for undo
+const wrong = new Set(); // ids that were marked here; they stay leased until the page is left
+const accepted = []; // the verdicts of each acceptance, for undo
 let photos = [];
 
 async function load() {
@@ -33,7 +33,7 @@ async function load() {
 function cell(photo) {
   const picture = photo.picture
     ? element("img", { src: `/photos/${photo.id}/thumbnail`, alt: "", width: 256, height: 256 })
-    : element("span", { class: "quiet" }, "no picture kept");
+    : element("span", { class: "quiet" }, "no picture");
   const label = element("span", { class: "words" }, element("bdi", { class: "name", title: photo.filename }, photo.filename.split("/").pop()),
     element("span", { class: "number" }, percent(photo.confidence)),
     photo.mismatch ? element("span", { class: "tag bad" }, "expected ", element("bdi", {}, photo.expected_category)) : null);
@@ -87,7 +87,7 @@ async function undo() {
   await load();
 }
 
-/** Move the focus by cells, as the eye sees them. */
+/** Move the focus to the neighbouring cell. */
 function moveFocus(key) {
   const cells = [...grid.querySelectorAll("button")];
   const here = cells.indexOf(document.activeElement);

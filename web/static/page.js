@@ -1,4 +1,4 @@
-// What every page does: times in the browser's own zone.
+// What every page does: show times in the time zone of the browser.
 import { localTimes } from "./dom.js";
 
 localTimes(document);

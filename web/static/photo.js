@@ -1,4 +1,4 @@
-// One photo's page: decide, or take a verdict back.
+// The page of one photo: decide, or take a verdict back.
 import { post, say } from "./dom.js";
 
 const { photo, prediction } = document.getElementById("photo").dataset;

@@ -1,4 +1,4 @@
-// The upload page: drop, paste, choose or photograph; a few at a time go to the service.
+// The upload page: drop, paste, choose or take photos. A few are sent at the same time.
 import { bar, element, percent, post, say } from "./dom.js";
 
 const AT_ONCE = 3;
@@ -19,7 +19,7 @@ function add(files) {
   next();
 }
 
-/** The photo itself; formats that this browser cannot show are classified all the same. */
+/** Show the photo. Formats that this browser cannot show are classified too. */
 function preview(file) {
   const url = URL.createObjectURL(file);
   const image = element("img", { src: url, alt: "" });
@@ -42,6 +42,7 @@ async function classify({ file, card, frame, words }) {
   state.textContent = "Asking the model …";
   try {
     if (file.size > Number(drop.dataset.largest)) throw new Error("This file is too large. Save a smaller JPEG.");
+    if (file.size === 0) throw new Error("This file is empty.");
     const form = new FormData();
     form.append("file", file);
     const answer = await post("/upload/classify", form);
@@ -76,7 +77,7 @@ function result(answer, frame) {
   ];
 }
 
-/** Draw the map small and let the browser smooth it: rows from the top, 0 to 1. */
+/** Draw the heat map in its own size, which the browser enlarges smoothly. Rows come from the top, values are 0 to 1. */
 function heatMap(rows) {
   const canvas = element("canvas", { class: "heat", width: rows[0].length, height: rows.length, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
@@ -86,7 +87,7 @@ function heatMap(rows) {
   return canvas;
 }
 
-/** Lay the map over the picture, which does not fill its frame. */
+/** Put the heat map over the picture, which may be smaller than its frame. */
 function fit(map, frame) {
   const image = frame.querySelector("img");
   if (!image || !map.isConnected) return;
