@@ -1,8 +1,8 @@
 # Three images from one file: --target server, batch or web. `docker compose up --build` builds all of them.
-# No BuildKit needed. What a machine behind a proxy overrides are the arguments below and the folders certificates/ and wheels/.
+# BuildKit is not needed. Behind a proxy, set the arguments below and fill the folders certificates/ and wheels/.
 ARG BASE_IMAGE=debian:bookworm-20260824-slim
 
-# What all three stand on: Debian, its Python, and nothing else.
+# The base of all images: Debian and its Python.
 FROM ${BASE_IMAGE} AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 tzdata \
@@ -11,7 +11,7 @@ RUN apt-get update \
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 WORKDIR /app
 
-# What installs; never part of an image.
+# The installer. It is not part of an image.
 FROM python AS builder
 RUN apt-get update && apt-get install -y --no-install-recommends binutils ca-certificates python3-venv
 ARG PIP_INDEX_URL
@@ -36,7 +36,7 @@ RUN chmod 755 /opt/venv/bin/batch-client
 COPY results/ results/
 COPY service_client/ service_client/
 COPY batch_client/ batch_client/
-# The import fails here, not at night, when slimming took too much or a room of ours is missing.
+# If slimming removed too much or a room is missing, the build fails here, and not a run at night.
 RUN python3 -m compileall -q . && batch-client --help >/dev/null && python3 -c "import pillow_heif"
 
 FROM python AS batch
@@ -75,12 +75,12 @@ CMD ["python3", "-m", "web", "serve"]
 FROM builder AS server-packages
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY wheels/ /wheels/
-# The CPU build alone: the registry's plain torch brings gigabytes of CUDA, so there is no falling back to it.
+# The CPU build only: the registry's build of torch brings gigabytes of CUDA.
 RUN torch=$(grep -o '^torch==[0-9.]*' requirements/torch.txt) \
     && (pip install --no-deps --find-links /wheels "$torch+cpu" || pip install --no-deps --index-url "$TORCH_INDEX_URL" "$torch") \
     && $INSTALL -r requirements/serving.txt
 
-# The archive is built, and verified in a clean process, with everything that export needs.
+# Build the archive, and verify it in a clean process.
 FROM server-packages AS archive
 COPY handler/ handler/
 COPY export/ export/
@@ -89,7 +89,7 @@ COPY model/ model/
 RUN python3 -m export build && cd model_store && ln -s /models/candidate.mar candidate.mar \
     && for name in refund_classifier-*.mar; do ln -sf refund_classifier.mar "$name"; done
 
-# What serving loads of it.
+# What the server loads.
 FROM server-packages AS server-build
 COPY deploy/slim-packages.sh /
 RUN pip uninstall -y pip setuptools sympy mpmath networkx torch-model-archiver && cd $PACKAGES && sh /slim-packages.sh \

@@ -1,8 +1,8 @@
 #!/opt/venv/bin/python3
-"""The program ``batch-client`` of the image: what a run by hand logs is in the container's log as well.
+"""The program ``batch-client`` of the image. It copies the log of a run by hand into the log of the container.
 
-``docker compose exec batch batch-client run`` prints to the terminal it was started from, and its log lines go to
-``batch.log``; without this, ``docker compose logs batch`` would know of the schedule's runs alone.
+``docker compose exec batch batch-client run`` prints to its own terminal and writes its log to ``batch.log``. Without
+this program, ``docker compose logs batch`` would show scheduled runs only.
 """
 
 import logging
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from batch_client.cli import app
 
-_CONTAINER_LOG = Path("/proc/1/fd/2")  # where the first process, the schedule, prints its lines
+_CONTAINER_LOG = Path("/proc/1/fd/2")  # the output of process 1, the schedule
 
 
 def copy_lines(logger: logging.Logger) -> None:
-    """Print each line of a logger into the container's log, in the format that the program chose for its file."""
+    """Print each record of a logger into the log of the container, in the format of its file."""
     try:
         container_log = _CONTAINER_LOG.open("w", encoding="utf-8")
-    except OSError:  # an engine that keeps others off: the line is in batch.log
+    except OSError:  # the container engine does not allow it; batch.log has the line
         return
 
     def copy(record: logging.LogRecord) -> bool:
@@ -26,7 +26,7 @@ def copy_lines(logger: logging.Logger) -> None:
             print(handler.format(record), file=container_log, flush=True)
         return True
 
-    logger.addFilter(copy)  # not a handler: the program replaces those when it sets its log up
+    logger.addFilter(copy)  # not a handler, because the program replaces its handlers when it configures its log
 
 
 if __name__ == "__main__":

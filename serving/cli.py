@@ -1,4 +1,4 @@
-"""``python -m serving``: run, start, stop, status, token, manage."""
+"""Commands of ``python -m serving``: run, start, stop, status, token, manage."""
 
 import json
 from typing import Annotated
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command()
 def run() -> None:
-    """Run in the foreground until SIGTERM, then drain (containers, service managers)."""
+    """Run in the foreground until SIGTERM, then drain. For containers and service managers."""
     try:
         raise SystemExit(supervise(_settings()))
     except (AddressTakenError, NoJavaError, ModuleNotFoundError, OSError) as error:
@@ -29,7 +29,7 @@ def run() -> None:
 
 @app.command()
 def start() -> None:
-    """Start in the background and return once a real prediction was answered."""
+    """Start in the background, and return when a real prediction has been answered."""
     settings = _settings()
     if fault := logs.why_no_file(settings.log_file):
         typer.echo(f"serving: {fault}", err=True)
@@ -41,7 +41,7 @@ def start() -> None:
 
 @app.command()
 def stop() -> None:
-    """Drain and stop the service; return once nothing of it is left."""
+    """Drain and stop the service, and return when all of its processes have ended."""
     try:
         typer.echo(f"TorchServe {control.stop(_settings())}")
     except PermissionError as error:
@@ -52,7 +52,7 @@ def stop() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Say whether the service answers predictions; exit 0 if it does, 1 if not."""
+    """Print whether the service answers predictions; exit with 0 if it does, with 1 if not."""
     settings = _settings()
     instance = read_instance(settings.state)
     state = {
@@ -71,7 +71,7 @@ def status(
 def token(
     management: Annotated[bool, typer.Option("--management", help="The token of the management API instead.")] = False,
 ) -> None:
-    """Print the inference token of the running service and nothing else."""
+    """Print the inference token of the running service."""
     settings = _settings()
     key = read_engine_key(settings.state, "management") if management else read_key(settings.token_file)
     if key is None:
@@ -84,7 +84,7 @@ def manage(
     method: Annotated[str, typer.Argument(help="GET, POST, PUT or DELETE.")],
     path: Annotated[str, typer.Argument(help="Such as /models/refund_classifier/2.0.0/set-default.")],
 ) -> None:
-    """Ask the management API, where no curl is; print its answer, and exit 1 if it refused."""
+    """Send a request to the management API, also where curl is missing; exit with 1 if it is refused."""
     if not path.startswith("/"):
         raise SystemExit(f"serving: the path must begin with /, as in /models, found {path!r}")
     settings = _settings()

@@ -22,17 +22,17 @@ _BUSY_SECONDS = 45  # the largest photos may take 30 s (handler/pipeline.py)
 
 
 class ServiceError(RuntimeError):
-    """The service did not come up; the message holds the end of its log."""
+    """The service did not start; the message has the end of its log."""
 
 
 def start(settings: ServingSettings) -> str:
-    """Bring the service up, or up to date, and return a line that says what was done.
+    """Start the service or bring it up to date, and return a line that says what was done.
 
-    A service that runs an older archive or configuration, or no longer answers, is stopped first; one that is loading
-    or busy is waited for. Of two starts at once the second waits and finds the work done.
+    A service that runs an older archive or configuration, or that no longer answers, is stopped first. A service that
+    is loading or busy is waited for. If two starts run at once, the second waits and then finds the service running.
 
     Raises:
-        ServiceError: it did not get ready.
+        ServiceError: the service did not become ready.
         AddressTakenError: another program listens on an address; a running service was left as it is.
         FileNotFoundError: there is no model archive.
     """
@@ -44,7 +44,7 @@ def start(settings: ServingSettings) -> str:
             done = "started"
         elif instance.fingerprint != settings.fingerprint():
             done = "restarted with what changed"
-        elif _answers_in_the_end(settings, instance):
+        elif _answers_eventually(settings, instance):
             return f"already running, up to date: {settings.inference}"
         else:
             done = "restarted because it did not answer"
@@ -55,10 +55,10 @@ def start(settings: ServingSettings) -> str:
 
 
 def stop(settings: ServingSettings) -> str:
-    """End the service with everything it started, and return a line that says what was done.
+    """End the service and all its processes, and return a line that says what was done.
 
     Raises:
-        PermissionError: it belongs to another user.
+        PermissionError: the service belongs to another user.
     """
     instance = read_instance(settings.state)
     if instance is None:
@@ -66,22 +66,22 @@ def stop(settings: ServingSettings) -> str:
     was_alive = instance.supervisor_alive() or instance.java_alive()
     _signal(os.kill, instance.supervisor, signal.SIGTERM, instance.supervisor_alive)
     _signal(os.kill, instance.supervisor, signal.SIGKILL, instance.supervisor_alive)
-    # Java outlives a supervisor that was killed; its process group holds the workers too.
+    # Java survives a supervisor that was killed. The workers are in its process group.
     _signal(os.killpg, instance.java, signal.SIGKILL, instance.java_alive)
     _remove_traces(settings, instance)
     return "stopped" if was_alive else "not running"
 
 
 def answers(settings: ServingSettings) -> bool:
-    """Tell whether a real prediction is answered at this moment."""
+    """Return whether a real prediction is answered now."""
     key = read_key(settings.token_file)
     return key is not None and predicts(settings.inference, key)
 
 
-def _answers_in_the_end(settings: ServingSettings, instance: Instance) -> bool:
-    """Wait for a prediction while the service loads, or its engine says that it lives and has much to do.
+def _answers_eventually(settings: ServingSettings, instance: Instance) -> bool:
+    """Wait for a prediction as long as the service loads, or its engine answers and is busy.
 
-    A restart would drop what it has in hand, and the model versions that were registered since its start.
+    A restart would drop the requests in flight and the model versions that were registered since the start.
     """
     deadline = time.monotonic() + (_BUSY_SECONDS if instance.ready else settings.startup_timeout)
     while not answers(settings):
@@ -93,18 +93,19 @@ def _answers_in_the_end(settings: ServingSettings, instance: Instance) -> bool:
 
 
 def _launch(settings: ServingSettings) -> float:
-    """Start a supervisor that outlives us; return the seconds until the service was ready."""
+    """Start a supervisor that outlives this process, and return the seconds until the service was ready."""
     log, output = settings.log_file, settings.output_file
-    # Lines of earlier starts are no part of what a failure shows.
+    # A failure must not show the lines of earlier starts.
     already = log.stat().st_size if log.is_file() else 0
     has_log = logs.why_no_file(log) is None
     with output.open("wb") as file:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "serving", "run"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if has_log else file,  # the log is on both; this copy would grow without end
+            # The log file has the same lines. A second copy would grow without bound.
+            stdout=subprocess.DEVNULL if has_log else file,
             stderr=file,
-            start_new_session=True,  # the terminal's Ctrl-C is not meant for it
+            start_new_session=True,  # Ctrl-C in the terminal must not reach it
         )
     began = time.monotonic()
     while supervisor.poll() is None:
@@ -117,7 +118,7 @@ def _launch(settings: ServingSettings) -> float:
 
 
 def _signal(send: Callable[[int, int], None], pid: int, number: signal.Signals, is_alive: Callable[[], bool]) -> None:
-    """Send a signal to what is alive and wait until it is not."""
+    """Send a signal to a process that is alive, and wait until it has ended."""
     if not is_alive():
         return
     with suppress(ProcessLookupError):  # it ended in between
@@ -128,7 +129,7 @@ def _signal(send: Callable[[int, int], None], pid: int, number: signal.Signals, 
 
 
 def _remove_traces(settings: ServingSettings, instance: Instance) -> None:
-    """Remove what a supervisor that was killed could not."""
+    """Remove the files that a killed supervisor left."""
     shutil.rmtree(instance.temporary, ignore_errors=True)
     for path in (settings.state / "instance.json", settings.state / "key_file.json", settings.token_file):
         path.unlink(missing_ok=True)
@@ -142,7 +143,7 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def _tail(path: Path, start: int = 0, lines: int = 25) -> str:
-    """Return the last lines of what a file holds from a byte on; all of them where it became shorter meanwhile."""
+    """Return the last lines of a file, from byte ``start`` on. A file that has become shorter is read whole."""
     content = path.read_bytes()
     written = content[start if len(content) >= start else 0 :].decode("utf-8", "replace")
     return "".join(written.splitlines(keepends=True)[-lines:])

@@ -1,4 +1,4 @@
-"""Let the engine finish what it has begun: on SIGTERM, TorchServe itself drops it."""
+"""Drain the engine: TorchServe alone drops all requests in flight on SIGTERM."""
 
 import fcntl
 import threading
@@ -8,29 +8,29 @@ from typing import IO
 
 import requests
 
-VARIABLE = "SERVING_DRAIN_SIGN"  # tells the handler where the sign is
+VARIABLE = "SERVING_DRAIN_SIGN"  # tells the handler the path of the drain flag
 DRAIN_SECONDS = 20.0
 _CHECK_SECONDS = 0.05
-_ON_THE_WAY_SECONDS = 0.3  # for answers between the worker and the client
+_ON_THE_WAY_SECONDS = 0.3  # for responses on their way from the worker to the client
 _TIMEOUT = (2, 5)  # seconds: connect, read
 
 
-def drain(sign: Path, management: str, key: str, hurried: threading.Event) -> str:
-    """Have new requests declined, wait until all earlier ones are answered, and say how it went.
+def drain(flag: Path, management: str, key: str, force_stop: threading.Event) -> str:
+    """Refuse new requests, wait until the earlier ones are answered, and return a line that says how it ended.
 
     Args:
-        sign: the file that the handler holds a shared lock on while it works on a batch; what is written into it
-            makes the handler decline.
+        flag: file of the drain flag. The handler holds a shared lock on it while it works on a batch, and refuses new
+            requests when the file is not empty.
         management: base URL of the management API.
-        key: its token.
-        hurried: ends the waiting early.
+        key: management key.
+        force_stop: ends the wait early.
     """
     began = time.monotonic()
-    sign.write_text("draining", encoding="ascii")
-    with sign.open("rb") as file:
+    flag.write_text("draining", encoding="ascii")
+    with flag.open("rb") as file:
         batches_ended = False
         while time.monotonic() - began < DRAIN_SECONDS:
-            if hurried.wait(_CHECK_SECONDS):
+            if force_stop.wait(_CHECK_SECONDS):
                 return "drain cut short"
             batches_ended = batches_ended or _all_batches_ended(file)
             if not batches_ended:
@@ -39,15 +39,15 @@ def drain(sign: Path, management: str, key: str, hurried: threading.Event) -> st
             if pending is None:
                 return "nothing to drain: the management API does not answer"
             if pending == 0:
-                hurried.wait(_ON_THE_WAY_SECONDS)
+                force_stop.wait(_ON_THE_WAY_SECONDS)
                 return f"drained in {time.monotonic() - began:.1f} s"
     return f"not drained within {DRAIN_SECONDS:.0f} s"
 
 
 def pending_requests(management: str, key: str) -> int | None:
-    """Count the requests that wait in the queues of all models and versions; None when the engine does not say."""
+    """Count the requests in the queues of all models and versions; None if the engine does not answer."""
     with requests.Session() as session:
-        session.trust_env = False  # a proxy for the outside world must not get what stays on this machine
+        session.trust_env = False  # a proxy must not get requests to this machine
         session.headers["Authorization"] = f"Bearer {key}"
         try:
             models = session.get(f"{management}/models", timeout=_TIMEOUT).json()["models"]
@@ -61,11 +61,11 @@ def pending_requests(management: str, key: str) -> int | None:
             return None
 
 
-def _all_batches_ended(sign: IO[bytes]) -> bool:
-    """Tell whether no worker holds the sign: then each batch that was begun before it was written has ended."""
+def _all_batches_ended(flag: IO[bytes]) -> bool:
+    """Return whether no worker holds the flag. Each batch that began before the flag was set has then ended."""
     try:
-        fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(flag, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    fcntl.flock(sign, fcntl.LOCK_UN)
+    fcntl.flock(flag, fcntl.LOCK_UN)
     return True

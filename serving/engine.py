@@ -39,17 +39,17 @@ _JAVA_OPTIONS = (
 
 
 class AddressTakenError(RuntimeError):
-    """Another program listens where the engine should; TorchServe itself would load, fail to bind and linger."""
+    """Another program listens on an address of the engine. TorchServe alone would load, fail to bind and stay."""
 
 
 class Engine:
-    """One TorchServe, started without its launcher, which orphans Java and hides its exit code.
+    """One TorchServe, started without its own launcher, which orphans Java and hides its exit code.
 
     Args:
-        settings: of this instance. What Java and the workers print goes into our log.
+        settings: settings of this instance. The output of Java and the workers goes into our log.
 
     Raises:
-        AddressTakenError: another program listens where this one should.
+        AddressTakenError: another program listens on an address of this one.
         NoJavaError: there is no Java runtime.
         ModuleNotFoundError: TorchServe is not installed.
     """
@@ -58,10 +58,10 @@ class Engine:
         self.settings = settings
         require_free_addresses(settings)
         java, packages = find_java(), _site_packages()
-        # Sockets of the workers lie here; a path of theirs may have at most 107 bytes, so not under `state`.
+        # The sockets of the workers are in this folder. Their paths have 107 bytes at most, so it is not under `state`.
         self.temporary = Path(tempfile.mkdtemp(prefix="torchserve-"))
-        self.drain_sign = self.temporary / "drain"
-        self.drain_sign.touch()
+        self.drain_flag = self.temporary / "drain"
+        self.drain_flag.touch()
         self._forget_keys()
         self.process = subprocess.Popen(
             self._command(java, packages),
@@ -70,14 +70,14 @@ class Engine:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # one group with its workers, so that none can outlive it
+            start_new_session=True,  # one process group with its workers, so that all of them end
         )
         assert self.process.stdout is not None
         self._relay = threading.Thread(target=logs.relay, args=(self.process.stdout,), daemon=True)
         self._relay.start()
 
     def is_ready(self) -> bool:
-        """Tell whether a real prediction is answered; the inference key is then in its file."""
+        """Return whether a real prediction is answered; if so, write the inference key into its file."""
         key = read_engine_key(self.settings.state, "inference")
         if key is None or not predicts(self.settings.inference, key):
             return False
@@ -85,16 +85,16 @@ class Engine:
         return True
 
     def has_worker(self) -> bool:
-        """Tell whether a worker of the served model answers."""
+        """Return whether a worker of the served model answers."""
         return has_ready_worker(self.settings.management, read_engine_key(self.settings.state, "management") or "")
 
-    def drain(self, hurried: threading.Event) -> str:
-        """Finish what was begun and decline the rest; return how it went. See :func:`serving.drain.drain`."""
+    def drain(self, force_stop: threading.Event) -> str:
+        """Finish the requests in flight and refuse new ones. See :func:`serving.drain.drain`."""
         key = read_engine_key(self.settings.state, "management") or ""
-        return drain.drain(self.drain_sign, self.settings.management, key, hurried)
+        return drain.drain(self.drain_flag, self.settings.management, key, force_stop)
 
     def stop(self) -> None:
-        """End Java and its workers, whatever state they are in, and remove what they left."""
+        """End Java and its workers, whatever their state, and remove their files."""
         self._signal_group(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
@@ -106,7 +106,7 @@ class Engine:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _reap(self) -> None:
-        """Wait until nothing of the group is left; as process 1 of a container we inherit what Java leaves."""
+        """Wait until the process group has ended. As process 1 of a container we inherit the orphans of Java."""
         deadline = time.monotonic() + REAP_SECONDS
         with suppress(ProcessLookupError):
             while time.monotonic() < deadline:
@@ -140,12 +140,12 @@ class Engine:
             "TEMP": self.temporary,
             "TMPDIR": self.temporary,
             "TS_METRICS_CONFIG": self.settings.metrics_config,
-            drain.VARIABLE: self.drain_sign,
+            drain.VARIABLE: self.drain_flag,
         }
         return {**inherited, **{name: str(path) for name, path in own.items()}}
 
     def _hand_out(self, key: str) -> None:
-        """Write the inference key alone where clients read it; whoever reads the engine's own file can manage it."""
+        """Write the inference key for the clients; the engine's own file has the management key as well."""
         path = self.settings.token_file
         temporary = path.with_suffix(".tmp")
         temporary.unlink(missing_ok=True)
@@ -180,7 +180,9 @@ def require_free_addresses(settings: ServingSettings, own_ports: Collection[int]
 def _is_taken(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does, for ports just closed
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as Java does, for ports that were closed a moment ago
         try:
             probe.bind((host, int(port)))
         except OSError as error:

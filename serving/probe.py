@@ -1,6 +1,6 @@
-"""Is the service ready? Only a real prediction can tell.
+"""Requests that find out whether the service is ready. Only a real prediction proves it.
 
-``/ping`` calls a server healthy that has no model, whose worker is still loading, or crashes again and again.
+``/ping`` reports a server as healthy that has no model, or whose worker is still loading or crashes again and again.
 """
 
 import io
@@ -13,13 +13,13 @@ from PIL import Image
 
 from serving.settings import MODEL_NAME
 
-_TIMEOUT = (2, 5)  # seconds: connect, read; while a worker loads, the engine lets a request wait
+_TIMEOUT = (2, 5)  # seconds: connect, read. The engine lets a request wait while a worker loads
 
 
 def predicts(inference: str, key: str) -> bool:
-    """Send a small picture through the model; true when it was classified."""
+    """Send a small picture to the model, and return whether it was classified."""
     with requests.Session() as session:
-        session.trust_env = False  # a proxy for the outside world must not get what stays on this machine
+        session.trust_env = False  # a proxy must not get requests to this machine
         return _predicts(session, inference, key)
 
 
@@ -28,7 +28,7 @@ def _predicts(session: requests.Session, inference: str, key: str) -> bool:
         answer = session.post(
             f"{inference}/predictions/{MODEL_NAME}",
             data=_picture(),
-            # X-Probe keeps it out of the metrics, which tell how many photos came and how many need a person.
+            # X-Probe keeps this picture out of the metrics.
             headers={"Content-Type": "image/png", "Authorization": f"Bearer {key}", "X-Probe": "1"},
             timeout=_TIMEOUT,
         )
@@ -38,18 +38,18 @@ def _predicts(session: requests.Session, inference: str, key: str) -> bool:
 
 
 def has_ready_worker(management: str, key: str) -> bool:
-    """Tell whether the served version has a worker that answers; true, too, when the engine is too busy to say."""
+    """Return whether the served version has a worker that answers. True if the engine is too busy to answer."""
     try:
         answer = manage(management, key, "GET", f"/models/{MODEL_NAME}", _TIMEOUT[1])
         return any(worker["status"] == "READY" for worker in answer.json()[0]["workers"])
     except requests.RequestException:
         return True
-    except (ValueError, LookupError, TypeError):  # no such model any more
+    except (ValueError, LookupError, TypeError):  # the model is no longer registered
         return False
 
 
 def engine_answers(management: str, key: str | None) -> bool:
-    """Tell whether the engine answers at all, however long its workers take."""
+    """Return whether the engine answers, even if its workers are busy."""
     if key is None:
         return False
     try:
@@ -60,14 +60,14 @@ def engine_answers(management: str, key: str | None) -> bool:
 
 
 def manage(management: str, key: str, method: str, path: str, patience_s: float | None = None) -> requests.Response:
-    """Ask the management API.
+    """Send a request to the management API.
 
     Args:
         management: base URL of the management API.
-        key: the management key.
-        method: of HTTP.
-        path: begins with ``/``.
-        patience_s: seconds for the answer; None: the engine's to say, for a model that is registered must load.
+        key: management key.
+        method: HTTP method.
+        path: path that begins with ``/``.
+        patience_s: seconds to wait for the answer. None waits without a limit, because a registered model must load.
 
     Raises:
         requests.RequestException: there is no answer.
@@ -79,7 +79,7 @@ def manage(management: str, key: str, method: str, path: str, patience_s: float 
 
 
 def read_key(path: Path) -> str | None:
-    """Read a client's key; None while there is none."""
+    """Read the inference key of the clients; None if there is none yet."""
     try:
         return path.read_text(encoding="ascii").strip() or None
     except (FileNotFoundError, PermissionError):
@@ -87,9 +87,9 @@ def read_key(path: Path) -> str | None:
 
 
 def read_engine_key(state: Path, name: Literal["inference", "management"]) -> str | None:
-    """Read one of the keys that TorchServe made at its start; None while there is none.
+    """Read one of the keys that TorchServe made at its start; None if there is none yet.
 
-    The file, of mode 0600, lies in the engine's working directory and stays there: whoever reads it can manage.
+    The file has mode 0600 and stays in the working directory of the engine, because it has the management key.
     """
     try:
         keys = json.loads((state / "key_file.json").read_text(encoding="utf-8"))

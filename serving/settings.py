@@ -1,4 +1,4 @@
-"""Where the engine listens and where its files lie."""
+"""Settings of the service: addresses of the engine and paths of its files."""
 
 import hashlib
 import os
@@ -23,15 +23,15 @@ class ServingSettings:
         store: folder with the model archives.
         state: folder of this instance: its keys, who runs it. Two instances need two.
         log_folder: folder of its log. Two instances need two.
-        token_file: the file with the inference key, for clients; the management key never leaves ``state``.
+        token_file: file with the inference key, for clients. The management key stays in ``state``.
         inference: base URL of the inference API.
         management: base URL of the management API.
         metrics: base URL of the metrics.
-        metrics_config: the file that declares them.
-        listens: every ``host:port`` that the engine binds, gRPC's included.
+        metrics_config: file that declares the metrics.
+        listens: each ``host:port`` on which the engine listens, with those of gRPC.
         passed_variables: names of more variables that the engine may see.
         overrides: the variables ``TS_*`` that override the file, sorted.
-        startup_timeout: seconds until a real prediction must have been answered, and that may pass without a worker.
+        startup_timeout: seconds until the first prediction must be answered, and for which workers may be missing.
     """
 
     config: Path
@@ -69,11 +69,11 @@ class ServingSettings:
 
     @property
     def output_file(self) -> Path:
-        """What a supervisor in the background says outside its log: that it cannot start, or where no log can be."""
+        """The output of a supervisor in the background that is not in the log, such as why it cannot start."""
         return self.state / "server.out"
 
     def fingerprint(self) -> str:
-        """Return a digest of what is served and how: when it changes, a running service is out of date."""
+        """Return a digest of what is served and how. A running service with another digest is out of date."""
         digest = hashlib.sha256()
         for path in (self.archive, self.config, self.metrics_config):
             digest.update(path.read_bytes())
@@ -82,11 +82,11 @@ class ServingSettings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSettings:
-    """Read the settings as the engine does: the file, and over it the variables ``TS_<KEY>``.
+    """Read the settings as the engine does: from the file, overridden by the variables ``TS_<KEY>``.
 
     Raises:
         FileNotFoundError: there is no ``config.properties``.
-        ValueError: an address or a number is wrong; the message names it.
+        ValueError: an address or a number is not valid; the message names it.
     """
     config = Path(environment.get("SERVING_CONFIG", "config.properties")).resolve()
     values = _read_properties(config)
@@ -133,7 +133,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ServingSett
 
 
 def _read_properties(path: Path) -> dict[str, str]:
-    """Read ``key=value`` lines; the file uses neither continuation lines nor escapes."""
+    """Read ``key=value`` lines. The file has no continuation lines and no escapes."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Run from the repository's root, or set SERVING_CONFIG.")
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
@@ -146,5 +146,5 @@ def _is_port(digits: str) -> bool:
 
 
 def _reachable(address: str) -> str:
-    """Return the URL under which this machine reaches an address; nobody can connect to 0.0.0.0 itself."""
+    """Return the URL for requests from this machine. 0.0.0.0 cannot be connected to."""
     return address.replace("//0.0.0.0:", "//127.0.0.1:")

@@ -1,4 +1,4 @@
-"""Keeps one engine running, drains and ends it properly; the parent of Java, in the foreground."""
+"""Run one engine in the foreground, as the parent of Java; drain it and end it."""
 
 import fcntl
 import json
@@ -20,22 +20,22 @@ from serving.logs import log
 from serving.settings import ServingSettings
 
 _WORKERS_CHECK_SECONDS = 5.0
-EXIT_ENGINE_FAILED = 70  # EX_SOFTWARE: whoever restarts us on failure shall do so
+EXIT_ENGINE_FAILED = 70  # EX_SOFTWARE: a service manager restarts us
 EXIT_ALREADY_RUNNING = 75  # EX_TEMPFAIL
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Who runs the service of a state folder, as written to ``instance.json``.
+    """The running service of a state folder, as written to ``instance.json``.
 
     Attributes:
         supervisor: process id of the supervisor.
-        supervisor_started: when that process began, seconds after the machine; process ids are used again.
+        supervisor_started: start of that process, in seconds after the boot; process ids are used again.
         java: process id of Java, which is also the id of its process group.
-        java_started: likewise.
-        temporary: folder of the engine's unpacked archives and sockets.
-        ready: a real prediction was answered.
-        fingerprint: of what is served.
+        java_started: start of that process, in seconds after the boot.
+        temporary: folder with the unpacked archives and the sockets of the engine.
+        ready: whether a real prediction was answered.
+        fingerprint: digest of what is served.
     """
 
     supervisor: int
@@ -47,11 +47,11 @@ class Instance:
     fingerprint: str
 
     def supervisor_alive(self) -> bool:
-        """Tell whether the process that wrote this still runs."""
+        """Return whether the process that wrote this still runs."""
         return _runs(self.supervisor, self.supervisor_started)
 
     def java_alive(self) -> bool:
-        """Tell whether Java still runs."""
+        """Return whether Java still runs."""
         return _runs(self.java, self.java_started)
 
     def listening_ports(self) -> frozenset[int]:
@@ -66,7 +66,7 @@ class Instance:
 
 
 def read_instance(state: Path) -> Instance | None:
-    """Read who runs the service of a state folder; None when nobody does or did."""
+    """Read the running service of a state folder; None if there is none."""
     try:
         return Instance(**json.loads((state / "instance.json").read_text(encoding="utf-8")))
     except (FileNotFoundError, json.JSONDecodeError, TypeError):
@@ -74,12 +74,12 @@ def read_instance(state: Path) -> Instance | None:
 
 
 def supervise(settings: ServingSettings) -> int:
-    """Run the engine until a signal asks for its end or it ends by itself; return the exit code.
+    """Run the engine until a signal arrives or the engine ends, and return the exit code.
 
-    SIGTERM or SIGINT drains; a further SIGINT, a second Ctrl-C, does not wait for that.
+    SIGTERM and SIGINT drain the engine. A second SIGINT (Ctrl-C) ends the drain.
 
-    0 after such a signal; 70 when the engine did not get ready or ended unasked; 75 when another supervisor holds
-    the state folder.
+    The exit code is 0 after a signal, 70 if the engine did not become ready or ended by itself, and 75 if another
+    supervisor uses the state folder.
     """
     settings.require_archive()
     settings.state.mkdir(parents=True, exist_ok=True)
@@ -88,22 +88,22 @@ def supervise(settings: ServingSettings) -> int:
             print(f"serving: another service runs from {settings.state}", file=sys.stderr)
             return EXIT_ALREADY_RUNNING
         logs.set_up(settings.log_file)
-        stopped, hurried = threading.Event(), threading.Event()
-        _on_signal(stopped, hurried)
+        stopped, force_stop = threading.Event(), threading.Event()
+        _on_signal(stopped, force_stop)
         fingerprint = settings.fingerprint()
         engine = Engine(settings)
         try:
             _write_instance(engine, fingerprint, ready=False)
             if not _watch(engine, stopped, fingerprint):
                 return EXIT_ENGINE_FAILED
-            return _drain(engine, hurried)
+            return _drain(engine, force_stop)
         finally:
             engine.stop()
             (settings.state / "instance.json").unlink(missing_ok=True)
 
 
 def _watch(engine: Engine, stopped: threading.Event, fingerprint: str) -> bool:
-    """Wait for readiness, then for the end; tell whether a signal asked for it."""
+    """Wait until the engine is ready, then until it ends; return whether a signal ended it."""
     timeout = engine.settings.startup_timeout
     began = time.monotonic()
     while not stopped.wait(0.1):
@@ -120,10 +120,10 @@ def _watch(engine: Engine, stopped: threading.Event, fingerprint: str) -> bool:
 
 
 def _watch_workers(engine: Engine, stopped: threading.Event) -> bool:
-    """Wait for the end of an engine that was ready; tell whether a signal asked for it.
+    """Wait until an engine that was ready ends, and return whether a signal ended it.
 
-    The engine gives a worker up that dies again and again (``maxRetryTimeoutInSec``), and lives on without one; nobody
-    is served by that.
+    The engine gives up a worker that dies again and again (``maxRetryTimeoutInSec``) and stays without one. It then
+    answers no prediction, so it is ended.
     """
     timeout = engine.settings.startup_timeout
     seen = checked = time.monotonic()
@@ -144,15 +144,15 @@ def _watch_workers(engine: Engine, stopped: threading.Event) -> bool:
     return True
 
 
-def _drain(engine: Engine, hurried: threading.Event) -> int:
-    """Let the engine finish what it has begun; return the exit code."""
-    log.info("draining: what was begun is finished, new requests are declined")
-    log.info(engine.drain(hurried))
+def _drain(engine: Engine, force_stop: threading.Event) -> int:
+    """Let the engine finish the requests in flight, and return the exit code."""
+    log.info("draining: requests in flight are finished, new ones are refused")
+    log.info(engine.drain(force_stop))
     return EXIT_ENGINE_FAILED if _has_ended(engine) else 0
 
 
 def _has_ended(engine: Engine) -> bool:
-    """Tell, and log, whether Java ended unasked."""
+    """Return whether Java ended by itself, and log it."""
     if (code := engine.process.poll()) is None:
         return False
     log.error("TorchServe ended by itself with code %d", code)
@@ -167,10 +167,10 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _on_signal(stopped: threading.Event, hurried: threading.Event) -> None:
+def _on_signal(stopped: threading.Event, force_stop: threading.Event) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         if stopped.is_set() and number == signal.SIGINT:
-            hurried.set()
+            force_stop.set()
         stopped.set()
 
     signal.signal(signal.SIGTERM, stop)
@@ -195,9 +195,9 @@ def _write_instance(engine: Engine, fingerprint: str, ready: bool) -> None:
 
 
 def _began(process: psutil.Process) -> float:
-    """Return when a process began, in seconds after the machine did.
+    """Return the start of a process, in seconds after the boot.
 
-    psutil adds to this the time at which the machine began, which moves when somebody sets the clock.
+    psutil adds the time of the boot, which changes when the clock is set.
     """
     return float(process.create_time() - psutil.boot_time())
 
