@@ -15,8 +15,8 @@ from batch_client import logs, results_commands, returns_commands
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import Processed
-from batch_client.pipeline.lifecycle import connect, run_once, stored_as
-from batch_client.pipeline.run import Resend
+from batch_client.pipeline.lifecycle import Tuning, connect, run_once, stored_as
+from batch_client.pipeline.options import Resend
 from batch_client.reports.summary import print_summary
 from batch_client.schedule.loop import RETRIED, run_forever
 from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
@@ -38,6 +38,7 @@ SourceName = Annotated[str, typer.Option(help="Store the source under this name 
 
 @app.command()
 def run(
+    context: typer.Context,
     source: Source = None,
     source_name: SourceName = "",
     force: Annotated[bool, typer.Option("--force", help="Send known photos again.")] = False,
@@ -49,13 +50,16 @@ def run(
 ) -> None:
     """Classify what is new in a folder."""
     settings = read_settings(batch_shard=shard, processed=processed)
-    _run_and_report(settings, source, source_name, Resend.ALL if force else Resend.NONE, as_json)
+    resend = Resend.ALL if force else Resend.NONE
+    _run_and_report(settings, source, source_name, resend, as_json, context.obj)
 
 
 @app.command("retry-failed")
-def retry_failed(source: Source = None, source_name: SourceName = "", as_json: Json = False) -> None:
-    """Like run, and send photos again that failed through their own fault."""
-    _run_and_report(read_settings(), source, source_name, Resend.FAILED, as_json)
+def retry_failed(
+    context: typer.Context, source: Source = None, source_name: SourceName = "", as_json: Json = False
+) -> None:
+    """Classify what is new, and send rejected photos again."""
+    _run_and_report(read_settings(), source, source_name, Resend.FAILED, as_json, context.obj)
 
 
 @app.command()
@@ -82,8 +86,8 @@ def schedule(
     def once() -> int:
         with open_results(settings) as database:
             place = source or settings.inbox
-            outcome, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
-            return outcome.exit_code
+            summary, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
+            return summary.exit_code
 
     def last_started() -> datetime | None:
         with open_results(settings) as database, database.reading() as connection:
@@ -117,17 +121,23 @@ app.command()(results_commands.purge)
 
 
 def _run_and_report(
-    settings: BatchSettings, source: str | None, source_name: str, resend: Resend, as_json: bool
+    settings: BatchSettings,
+    source: str | None,
+    source_name: str,
+    resend: Resend,
+    as_json: bool,
+    tuning: Tuning | None,
 ) -> None:
     console = Console(stderr=as_json)
     with open_results(settings) as database:
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
-        outcome, report = run_once(settings, database, source or settings.inbox, source_name, resend, console)
+        place = source or settings.inbox
+        summary, report = run_once(settings, database, place, source_name, resend, console, tuning=tuning)
         if as_json:
-            typer.echo(json.dumps({**report, "manifest_problems": outcome.manifest_problems}))
+            typer.echo(json.dumps({**report, "manifest_problems": summary.manifest_problems}))
         else:
-            print_summary(console, database, outcome, report)
-    raise SystemExit(outcome.exit_code)
+            print_summary(console, database, summary, report)
+    raise SystemExit(summary.exit_code)
 
 
 def _plan(settings: BatchSettings) -> Schedule:

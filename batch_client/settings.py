@@ -39,6 +39,9 @@ class BatchSettings(BaseSettings):
     batch_shard: str = Field(
         default="", description="`INDEX/COUNT`: the share of the source that this client classifies"
     )
+    batch_memory_mb: int = Field(
+        default=32, ge=1, description="megabytes of photos that a run holds at once; a larger photo goes alone"
+    )
     job_completion_index: int | None = Field(
         default=None,
         ge=0,

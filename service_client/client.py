@@ -61,7 +61,7 @@ class InferenceClient:
         return reply if isinstance(reply, ServiceFault) else read_description(reply.status, reply.body)
 
     def classify(
-        self, photo: bytes, fingerprint: bool = False, picture: PictureWish | None = None
+        self, photo: bytes | bytearray, fingerprint: bool = False, picture: PictureWish | None = None
     ) -> Prediction | PhotoRejected | ServiceFault:
         """Classify one photo.
 
@@ -77,7 +77,7 @@ class InferenceClient:
             headers["X-Picture"] = picture
         return self._predict("predictions", photo, headers)
 
-    def explain(self, photo: bytes) -> Prediction | PhotoRejected | ServiceFault:
+    def explain(self, photo: bytes | bytearray) -> Prediction | PhotoRejected | ServiceFault:
         """Classify one photo; the answer has the field ``heatmap`` as well."""
         return self._predict("explanations", photo, _PHOTO_TYPE)
 
@@ -86,12 +86,14 @@ class InferenceClient:
         self._transport.close()
 
     def _predict(
-        self, endpoint: str, photo: bytes, headers: Mapping[str, str]
+        self, endpoint: str, photo: bytes | bytearray, headers: Mapping[str, str]
     ) -> Prediction | PhotoRejected | ServiceFault:
         reply = self._post(endpoint, photo, headers, self._call_seconds)
         return reply if isinstance(reply, ServiceFault) else read_prediction(reply.status, reply.body)
 
-    def _post(self, endpoint: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Reply | ServiceFault:
+    def _post(
+        self, endpoint: str, body: bytes | bytearray, headers: Mapping[str, str], seconds: float
+    ) -> Reply | ServiceFault:
         """Send a request; if the token is refused and the file has another one, send it again with that."""
         path = f"/{endpoint}/{MODEL_NAME}"
         try:

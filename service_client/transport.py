@@ -57,7 +57,7 @@ class Transport:
         pool = _HTTPSPool if parsed.scheme == "https" else _HTTPPool
         self._pool = pool(parsed.host or "", parsed.port, maxsize=connections)
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Reply:
+    def post(self, path: str, body: bytes | bytearray, headers: Mapping[str, str], seconds: float) -> Reply:
         """Send one request and return the response.
 
         Args:
@@ -74,7 +74,7 @@ class Transport:
             response = self._pool.urlopen(
                 "POST",
                 self._path + path,
-                body=body,
+                body=body,  # type: ignore[arg-type]  # any buffer will do
                 headers=dict(headers),
                 timeout=Timeout(connect=min(self._connect_seconds, seconds), read=seconds),
                 retries=False,

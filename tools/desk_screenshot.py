@@ -5,6 +5,7 @@ Needs chromium, and the packages of requirements/dev.txt. Usage: python -m tools
 
 import argparse
 import hashlib
+import io
 import json
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from batch_client.pipeline.pictures import MediaStore
@@ -21,6 +23,7 @@ from results import photos, runs
 from results.database import Database
 from results.photos import Classified, PhotoKey
 from results.runs import Counts
+from service_client.responses import Picture
 from web.app import create_app
 from web.settings import WebSettings
 
@@ -79,6 +82,15 @@ def served(folder: Path) -> Iterator[str]:
         thread.join()
 
 
+def _thumbnail(photo: bytes) -> bytes:
+    """Return the thumbnail of a sample, which is a small upright JPEG."""
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(photo)) as image:
+        image.thumbnail((256, 256))
+        image.save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 def _store_samples(settings: WebSettings) -> None:
     database, media = Database(settings.results_db), MediaStore(settings.media_dir)
     with database.writing() as connection:
@@ -86,7 +98,7 @@ def _store_samples(settings: WebSettings) -> None:
         for number, (name, guesses, expected) in enumerate(_WAITING, 1):
             photo = (SAMPLES / name).read_bytes()
             key = PhotoKey("/returns/inbox", name, hashlib.sha256(photo).hexdigest(), f"R-{4710 + number}")
-            media.write(key.sha256, photo)
+            media.write(key.sha256, Picture(_thumbnail(photo), None, 1), photo)
             top = [{"class": guess, "probability": probability} for guess, probability in guesses]
             first, confidence = guesses[0]
             outcome = Classified(

@@ -1,169 +1,167 @@
-"""From a photo to its outcome, through everything that a service can do in between."""
+"""Requests to the service, repeated while a fault may pass."""
 
 import random
-import threading
 from dataclasses import dataclass
-from enum import Enum
 
-from batch_client.inference.backpressure import AdaptiveLimit, Breaker
-from service_client.client import InferenceClient
+from batch_client.inference.backpressure import AimdLimiter, CircuitBreaker
+from batch_client.stop import StopReason, StopSignal
+from service_client.client import InferenceClient, PictureWish
 from service_client.responses import FaultKind, PhotoRejected, Prediction, ServedModel, ServiceFault
 
 KILLS_WORKER = "kills_worker"
-_ATTEMPTS = 6
-_RESENDS_AFTER_A_FAILED_BATCH = 2
-_DEATHS_ALONE = 2
-_NOT_THE_PHOTOS = (FaultKind.FULL, FaultKind.DRAINING)  # faults that say nothing about the photo
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 5.0
-
-
-class StopReason(Enum):
-    """Why nothing more is sent."""
-
-    AWAY = "the service is away"
-    INTERRUPTED = "interrupted"
-    TIME_LIMIT = "the time limit is reached"
-    SOURCE_LOST = "the source can no longer be reached"
-    MANIFEST = "the manifest cannot be used"
+MOST_IN_FLIGHT = 16  # requests: two server batches, so that one can form while another one runs
+_NOT_ABOUT_THE_PHOTO = (FaultKind.FULL, FaultKind.DRAINING)
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A photo that came to no answer among others and is to be sent again alone: it may be what ails them."""
+class RetryPolicy:
+    """How often and how fast requests are repeated.
+
+    Attributes:
+        attempts: faults in a row after which a photo is a suspect.
+        batch_failures: failures of the whole server batch after which a photo is a suspect.
+        deaths_alone: how often a worker must die of a photo that is sent alone.
+        first_pause_s: seconds before the second attempt; each further pause is twice as long.
+        longest_pause_s: upper limit of a pause, in seconds.
+    """
+
+    attempts: int = 6
+    batch_failures: int = 3
+    deaths_alone: int = 2
+    first_pause_s: float = 0.25
+    longest_pause_s: float = 5.0
+
+    def pause(self, attempt: int) -> float:
+        """Return the seconds to wait before another attempt; random, so that many senders do not return together."""
+        return random.uniform(0.5, 1) * min(self.longest_pause_s, self.first_pause_s * 2.0**attempt)
+
+
+@dataclass(frozen=True)
+class PoisonSuspect:
+    """A photo that got no answer beside others. It may have crashed the worker, so it is sent again alone."""
 
     message: str
 
 
-class ServiceAway(RuntimeError):
+class ServiceAway(Exception):
     """The service stays away; the message says what was seen and what to do."""
 
 
-class Stopped(RuntimeError):
-    """The run may send nothing more."""
+class RetryingClient:
+    """Repeats requests with back-off; :meth:`classify_with_retry` from many threads at once.
 
-
-class Sender:
-    """Sends photos; :meth:`classify` from many threads at once.
-
-    Once the service has been silent for longer than ``patience``, or :meth:`stop` was called, everything that is not
-    yet answered raises at once, so that a run ends soon, not after a time-out for each photo.
+    When the service was silent for too long, it ends the run. From then on every waiting thread gets
+    :class:`~batch_client.stop.Stopped`, so that a run ends soon and not after a time-out for each photo.
 
     Args:
-        service: where to.
-        most_in_flight: requests at once while the service keeps up.
-        patience: seconds that the service may be silent; a restart takes some.
-
-    Attributes:
-        stop_reason: why nothing more is sent; None while photos are.
+        client: of the service.
+        stop: of the run.
+        max_downtime: seconds that the service may be silent; a restart takes some.
+        policy: how requests are repeated.
     """
 
-    def __init__(self, service: InferenceClient, most_in_flight: int, patience: float) -> None:
-        self._service = service
-        self._limit = AdaptiveLimit(most_in_flight)
-        self._breaker = Breaker(patience)
-        self._stopped = threading.Event()
-        self.stop_reason: StopReason | None = None
-
-    def stop(self, reason: StopReason) -> None:
-        """Send nothing more; requests in flight are still answered. The first reason stays."""
-        self.stop_reason = self.stop_reason or reason
-        self._stopped.set()
+    def __init__(
+        self, client: InferenceClient, stop: StopSignal, max_downtime: float, policy: RetryPolicy | None = None
+    ) -> None:
+        self._client = client
+        self._stop = stop
+        self._policy = policy or RetryPolicy()
+        self._limiter = AimdLimiter(MOST_IN_FLIGHT)
+        self._breaker = CircuitBreaker(max_downtime)
 
     def describe(self) -> ServedModel:
-        """Ask which model answers, with patience for a service that is just starting.
+        """Ask which model answers, and wait for a service that is starting.
 
         Raises:
             ServiceAway: it stays away.
-            Stopped: :meth:`stop` was called while it was away.
+            Stopped: the run is to end.
         """
         attempt = 0
         while True:
-            if self._stopped.is_set():
-                raise Stopped
-            answer = self._service.describe()
+            self._stop.check()
+            answer = self._client.describe()
             if not isinstance(answer, ServiceFault):
                 self._breaker.answered()
                 return answer
-            self._note(answer, attempt)
+            self._wait_after(answer, attempt)
             attempt += 1
 
-    def classify(self, photo: bytes) -> Prediction | PhotoRejected | Suspect:
-        """Send one photo among others, again and again while its fault may pass.
+    def classify_with_retry(
+        self, photo: bytes | bytearray, picture: PictureWish | None
+    ) -> Prediction | PhotoRejected | PoisonSuspect:
+        """Send one photo beside others, and again while its fault may pass.
 
         Raises:
-            ServiceAway, Stopped: it was not answered and is left for the next run.
+            ServiceAway, Stopped: it was not answered.
         """
-        faults = failed = waits = 0
-        trouble = ServiceFault(FaultKind.AWAY, "not sent")
-        while faults < _ATTEMPTS:
-            with self._limit.slot() as epoch:
-                if self._stopped.is_set():
-                    raise Stopped
-                answer = self._service.classify(photo, fingerprint=True)
+        faults = batch_failures = waits = 0
+        message = "not sent"
+        while faults < self._policy.attempts:
+            with self._limiter.slot() as epoch:
+                self._stop.check()
+                answer = self._client.classify(photo, fingerprint=True, picture=picture)
             if not isinstance(answer, ServiceFault):
                 self._breaker.answered()
-                self._limit.succeeded()
+                self._limiter.succeeded()
                 return answer
-            trouble = answer
+            message = answer.message
             if answer.kind is FaultKind.FULL:
-                self._limit.was_full(epoch)
-            faults += answer.kind not in _NOT_THE_PHOTOS
-            failed += answer.kind is FaultKind.BATCH_FAILED
-            if answer.kind is FaultKind.WORKER_DIED or failed > _RESENDS_AFTER_A_FAILED_BATCH:
+                self._limiter.was_full(epoch)
+            faults += answer.kind not in _NOT_ABOUT_THE_PHOTO
+            batch_failures += answer.kind is FaultKind.BATCH_FAILED
+            if answer.kind is FaultKind.WORKER_DIED or batch_failures == self._policy.batch_failures:
                 break
-            self._note(answer, waits)
+            self._wait_after(answer, waits)
             waits += 1
-        return Suspect(trouble.message)
+        return PoisonSuspect(message)
 
-    def classify_alone(self, photo: bytes) -> Prediction | PhotoRejected | ServiceFault:
-        """Send a suspect while nothing else is in flight; the caller sees to that.
+    def classify_alone(
+        self, photo: bytes | bytearray, picture: PictureWish | None
+    ) -> Prediction | PhotoRejected | ServiceFault:
+        """Send a suspect. The caller makes sure that nothing else is in flight.
 
         Returns:
-            Its answer; a PhotoRejected ``kills_worker`` when the worker died of it twice; else, after the last
-            attempt, a ServiceFault: the service answers everything but this photo.
+            Its answer; ``kills_worker`` as a rejection if the worker died of it repeatedly; a fault after the last
+            attempt: the service answers, but not to this photo.
 
         Raises:
-            ServiceAway, Stopped: as above.
+            ServiceAway, Stopped: it was not answered.
         """
         faults = deaths = waits = 0
         answer: Prediction | PhotoRejected | ServiceFault = ServiceFault(FaultKind.AWAY, "not sent")
-        while faults < _ATTEMPTS:
+        while faults < self._policy.attempts:
             self.describe()  # waits until the worker is back
-            if self._stopped.is_set():
-                raise Stopped
-            answer = self._service.classify(photo, fingerprint=True)
+            self._stop.check()
+            answer = self._client.classify(photo, fingerprint=True, picture=picture)
             if not isinstance(answer, ServiceFault):
                 return answer
-            if answer.kind in _NOT_THE_PHOTOS:
-                self._note(answer, waits)
+            if answer.kind in _NOT_ABOUT_THE_PHOTO:
+                self._wait_after(answer, waits)
                 waits += 1
                 continue
             faults += 1
             deaths += answer.kind is FaultKind.WORKER_DIED
-            if deaths == _DEATHS_ALONE:
-                return PhotoRejected(KILLS_WORKER, f"The service's worker died of this photo, {deaths} times.", 500)
+            if deaths == self._policy.deaths_alone:
+                message = f"The service's worker died of this photo, {deaths} times."
+                return PhotoRejected(KILLS_WORKER, message, 500)
         return answer
 
-    def _note(self, trouble: ServiceFault, attempt: int) -> None:
-        """Take note of a fault and wait a little before the next attempt.
+    def _wait_after(self, fault: ServiceFault, attempt: int) -> None:
+        """Record a fault and wait before the next attempt.
 
         Raises:
-            ServiceAway: it has been so for too long, or no waiting will help.
-            Stopped: the run was stopped meanwhile.
+            ServiceAway: it was so for too long, or waiting does not help.
+            Stopped: the run is to end.
         """
         self._breaker.failed()
-        # The service refused what the token file holds: waiting will not help.
-        if trouble.kind is FaultKind.TOKEN or self._breaker.is_open:
-            self.stop(StopReason.AWAY)  # for the other threads
-            raise ServiceAway(self._sentence(trouble))
-        # Random and doubling, so that many senders do not come back together.
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
-        if self._stopped.wait(random.uniform(0.5, 1) * pause):
-            raise Stopped
+        # Waiting does not help where the service refuses what the token file holds.
+        if fault.kind is FaultKind.TOKEN or self._breaker.is_open:
+            self._stop.stop(StopReason.AWAY)
+            raise ServiceAway(self._sentence(fault))
+        self._stop.pause(self._policy.pause(attempt))
 
-    def _sentence(self, trouble: ServiceFault) -> str:
+    def _sentence(self, fault: ServiceFault) -> str:
         remedy = "Start it with `make serve`, or set TORCHSERVE_URL."
-        if trouble.kind is FaultKind.TOKEN:
-            remedy = f"TORCHSERVE_TOKEN_FILE must name the file of the running service, not {self._service.token_file}."
-        return f"{self._service.url} does not classify: {trouble.message}. {remedy}"
+        if fault.kind is FaultKind.TOKEN:
+            remedy = f"TORCHSERVE_TOKEN_FILE must name the file of the running service, not {self._client.token_file}."
+        return f"{self._client.url} does not classify: {fault.message}. {remedy}"

@@ -1,19 +1,20 @@
-"""What becomes of a photo's file once its outcome is stored."""
+"""What happens to the file of a photo after its outcome is stored."""
 
 import hashlib
 import os
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from batch_client.pipeline.photo import Photo
 from batch_client.sources.local import FoundFile, sha256_of
-from batch_client.sources.source import SourceFile
 
-_LONGEST_NAME = 220  # bytes; file systems take 255, and a name gets a hash or an ending added
+_LONGEST_NAME = 220  # bytes; file systems take 255, and a hash or an ending is added to a name
 
 
 class Processed(StrEnum):
-    """What becomes of a file whose photo is classified."""
+    """What happens to the file of a classified photo."""
 
     KEEP = "keep"
     MOVE = "move"
@@ -21,53 +22,93 @@ class Processed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Disposal:
-    """Moves, copies or deletes files; doing so again, after a kill in between, changes nothing.
+class FileDisposition:
+    """Moves, copies or deletes files. Every step is idempotent: after a kill the next run repeats it safely.
 
     Attributes:
-        processed: what becomes of classified photos.
-        processed_folder: where they are moved, at the same path as in the source.
-        quarantine: where photos that are at fault themselves go, each with a ``.reason`` beside it: as copies if
-            classified photos are kept, else as the files themselves.
+        processed: what happens to the files of classified photos.
+        processed_folder: where they are moved, with the same relative path as in the source.
+        quarantine: where rejected photos go, each with a ``.reason`` file: as copies if classified photos are kept,
+            otherwise the files themselves.
+        longest_tick_s: seconds of the coarsest clock of a file system; FAT has 2 seconds.
     """
 
     processed: Processed
     processed_folder: Path
     quarantine: Path
+    longest_tick_s: float = 2.5
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)  # two files may want the same place
 
-    def classified(self, file: SourceFile, sha256: str) -> None:
-        """Dispose of a classified photo's file, unless it holds another photo by now.
+    def leaves(self, rejection: str | None) -> bool:
+        """Return whether there is nothing to do for the file of a photo."""
+        return rejection is None and self.processed is Processed.KEEP
+
+    def put_away(self, photo: Photo, rejection: str | None) -> None:
+        """Move, copy or delete the file of a photo, unless it holds other bytes by now.
+
+        Args:
+            photo: its outcome is stored.
+            rejection: why it was rejected; None if it is classified.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk refuses, or the file cannot be read.
         """
-        if self.processed is Processed.DELETE and _still_holds(file, sha256):
-            file.unlink()
-        elif self.processed is Processed.MOVE:
-            _move(file, _free_place(_inside(self.processed_folder, file.filename), sha256), sha256)
+        with self._one_at_a_time:
+            if rejection is not None:
+                self._quarantine(photo, rejection)
+            elif self.processed is Processed.MOVE:
+                self._move(photo, _free_place(_inside(self.processed_folder, photo.file.filename), photo.key.sha256))
+            elif self.processed is Processed.DELETE and self._still_holds(photo):
+                photo.file.unlink()
 
-    def at_fault(self, file: SourceFile, sha256: str, code: str, message: str) -> None:
-        """Put a photo that cannot be classified into quarantine, with the reason beside it.
-
-        Raises:
-            OSError: the disk refuses.
-        """
-        place = _free_place(_inside(self.quarantine, file.filename), sha256)
-        keeps = self.processed is Processed.KEEP
-        if keeps and place.exists():
+    def _quarantine(self, photo: Photo, rejection: str) -> None:
+        place = _free_place(_inside(self.quarantine, photo.file.filename), photo.key.sha256)
+        is_copy = self.processed is Processed.KEEP
+        if is_copy and place.exists():
             return
-        reason = place.with_name(f"{place.name}.reason")
+        note = place.with_name(f"{place.name}.reason")
         place.parent.mkdir(parents=True, exist_ok=True)
-        reason.write_text(f"{code}: {message}\n", encoding="utf-8")  # first: once the photo is there, nobody comes back
-        if not (_copy(file, place, sha256) if keeps else _move(file, place, sha256)):
-            reason.unlink()
+        note.write_text(
+            f"{rejection}\n", encoding="utf-8"
+        )  # before the photo: once that is there, no run returns to it
+        if not (_copy(photo, place) if is_copy else self._move(photo, place)):
+            note.unlink()
+
+    def _still_holds(self, photo: Photo) -> bool:
+        """Return whether a file still holds the bytes that were classified. Another photo may have taken its name.
+
+        The state of a local file proves it without another read: each write changes its inode or its time of change.
+        Source: stat(3type), st_ctim. That does not hold for a write within the same tick of the file system's clock, so
+        a file that had just changed when it was read is read again.
+        """
+        file = photo.file
+        state = file.state()
+        if file.state_is_proof and state is not None and state == photo.state:
+            changed_at = state[2] / 1e9
+            if photo.read_at - changed_at > self.longest_tick_s:
+                return True
+        try:
+            return sha256_of(file)[0] == photo.key.sha256
+        except FileNotFoundError:
+            return False
+
+    def _move(self, photo: Photo, place: Path) -> bool:
+        """Move a file; False if it is gone or holds other bytes by now."""
+        file = photo.file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not self._still_holds(photo):
+            return False
+        if not file.rename(place):
+            if not _copy(photo, place):
+                return False
+            file.unlink()
+        return True
 
 
 def _inside(folder: Path, filename: str) -> Path:
-    """Return the place of a file below a folder.
+    """Return the path of a file below a folder.
 
-    A key like ``//b.jpg`` of an object store would lead outside; and where yesterday's ``R-1`` was a photo, today's may
-    be a folder.
+    A key such as ``//b.jpg`` of an object store must not lead outside. A folder may have the name of an earlier photo.
     """
     *parents, name = (part or "%" for part in filename.split("/"))
     for part in parents:
@@ -77,43 +118,25 @@ def _inside(folder: Path, filename: str) -> Path:
     return folder / name
 
 
-def _still_holds(file: SourceFile, sha256: str) -> bool:
-    """Tell whether a file is still the photo that was sent: between the two, another may have taken its name."""
-    try:
-        return sha256_of(file)[0] == sha256
-    except FileNotFoundError:
-        return False
+def _copy(photo: Photo, place: Path) -> bool:
+    """Copy a file atomically. The copy survives a power cut before anybody removes the original.
 
-
-def _move(file: SourceFile, place: Path, sha256: str) -> bool:
-    """Move a file; false if it is gone or holds another photo by now."""
-    if not _still_holds(file, sha256):
-        return False
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not file.rename(place):
-        if not _copy(file, place, sha256):
-            return False
-        file.unlink()
-    return True
-
-
-def _copy(file: SourceFile, place: Path, sha256: str) -> bool:
-    """Copy a file, whole or not at all, and safe from a power cut before anybody removes the original.
+    The bytes come from memory if they are still held there.
 
     Returns:
-        False if it is gone or holds another photo by now.
+        False if the file is gone or holds other bytes by now.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_name(f".{place.name}.part")
     digest = hashlib.sha256()
     try:
         with temporary.open("wb") as target:
-            for chunk in file.chunks():
+            for chunk in (photo.data,) if photo.held_size else photo.file.chunks():
                 digest.update(chunk)
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
-        if digest.hexdigest() != sha256:
+        if digest.hexdigest() != photo.key.sha256:
             return False
         temporary.replace(place)
     except FileNotFoundError:
@@ -124,7 +147,7 @@ def _copy(file: SourceFile, place: Path, sha256: str) -> bool:
 
 
 def _free_place(place: Path, sha256: str) -> Path:
-    """Return a place that no other photo's file has: yesterday's ``1.jpg`` stays beside today's."""
+    """Return a path that no file of another photo has: an earlier ``1.jpg`` stays beside a new one."""
     if len(os.fsencode(place.name)) > _LONGEST_NAME:
         place = place.with_name(f"{place.stem[:60]}.{sha256[:12]}{place.suffix[:20]}")
     if not place.exists() or (place.is_file() and sha256_of(FoundFile(place, place.name))[0] == sha256):

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,12 +15,13 @@ from rich.console import Console
 
 from batch_client.errors import SourceError, UsageError
 from batch_client.exit_codes import ExitCode
-from batch_client.inference.retry import Sender, StopReason
-from batch_client.pipeline.allocator import keep_freed_memory
-from batch_client.pipeline.file_disposition import Disposal
-from batch_client.pipeline.photo import PhotoWork
+from batch_client.inference.retry import MOST_IN_FLIGHT, RetryingClient, RetryPolicy
+from batch_client.pipeline.file_disposition import FileDisposition
+from batch_client.pipeline.memory import MemoryBudget
+from batch_client.pipeline.options import Resend, RunOptions
+from batch_client.pipeline.photo import PhotoProcessor
 from batch_client.pipeline.pictures import MediaStore
-from batch_client.pipeline.run import MOST_IN_FLIGHT, Outcome, Resend, RunOptions, run_source
+from batch_client.pipeline.run import RunSummary, run_source
 from batch_client.reports.html import write_html
 from batch_client.reports.notifications import send_notices
 from batch_client.reports.progress_bar import progress
@@ -29,6 +31,7 @@ from batch_client.settings import BatchSettings
 from batch_client.sources.open import open_source
 from batch_client.sources.shard import Shard
 from batch_client.sources.source import Source
+from batch_client.stop import StopReason, StopSignal
 from results import runs
 from results.database import Database, ResultsError
 from results.lock import run_lock
@@ -40,6 +43,19 @@ _CALL_SECONDS = 90  # longer than the engine lets one server batch take (respons
 log = logging.getLogger("batch_client")
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """What no setting changes, but tests do.
+
+    Attributes:
+        retry: how requests are repeated.
+        group: photos that are stored together.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    group: int = 64
+
+
 def run_once(
     settings: BatchSettings,
     database: Database,
@@ -48,8 +64,9 @@ def run_once(
     resend: Resend,
     console: Console,
     stopped: threading.Event | None = None,
-) -> tuple[Outcome, dict[str, Any]]:
-    """Run over a source, log it and tell whoever wants to know; return how it ended, and its report.
+    tuning: Tuning | None = None,
+) -> tuple[RunSummary, dict[str, Any]]:
+    """Run over a source, log it and send the notifications; return its summary and its report.
 
     Args:
         settings: of this program.
@@ -58,7 +75,8 @@ def run_once(
         name: under which the source is stored; its path or URL if empty.
         resend: known photos to send again.
         console: shows the progress.
-        stopped: set by the signal that stops this run, for a schedule that shall end as well.
+        stopped: set by the signal that stops this run, for a schedule that has to end as well.
+        tuning: for tests.
 
     Raises:
         Locked: another run has these results.
@@ -66,7 +84,7 @@ def run_once(
         ResultsError: results or disk cannot be written.
     """
     with closing(open_source(source)) as opened:
-        return _run_over(settings, database, opened, name, resend, console, stopped)
+        return _run_over(settings, database, opened, name, resend, console, stopped, tuning or Tuning())
 
 
 def connect(settings: BatchSettings, connections: int) -> InferenceClient:
@@ -101,23 +119,25 @@ def _run_over(
     resend: Resend,
     console: Console,
     stopped: threading.Event | None,
-) -> tuple[Outcome, dict[str, Any]]:
-    keep_freed_memory()
+    tuning: Tuning,
+) -> tuple[RunSummary, dict[str, Any]]:
     shard = _shard(settings)
     _refuse_own_files(source, settings, database)
-    disposal = Disposal(settings.processed, settings.processed_dir, settings.quarantine_dir)
-    options = RunOptions(disposal, shard, name, resend)
+    disposition = FileDisposition(settings.processed, settings.processed_dir, settings.quarantine_dir)
+    options = RunOptions(disposition, shard, name, resend, tuning.group)
+    stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
-    sender = Sender(service, MOST_IN_FLIGHT, settings.service_patience_s)
-    work = PhotoWork(sender, MediaStore(settings.media_dir), settings.audit_share, source.is_remote)
+    client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)
+    memory = MemoryBudget(settings.batch_memory_mb * 1_000_000)
+    processor = PhotoProcessor(client, MediaStore(settings.media_dir), memory, stop, settings.audit_share)
     try:
         with (
-            run_lock(database, str(shard)),
-            _obeys_signals(sender, stopped),
-            _ends_in_time(sender, settings.batch_time_limit_s),
+            run_lock(database, str(shard)) as lock,
+            _obeys_signals(stop, stopped),
+            _ends_in_time(stop, settings.batch_time_limit_s),
             progress(console, _count(source, options, database)) as show,
         ):
-            outcome = run_source(database, work, source, options, show)
+            summary = run_source(database, processor, source, stop, options, show, lock.check)
     except (ResultsError, SourceError) as error:
         code = ExitCode.RESULTS if isinstance(error, ResultsError) else ExitCode.USAGE
         log.error("the run ended with exit code %d: %s", code, error)
@@ -125,12 +145,12 @@ def _run_over(
         raise
     finally:
         service.close()
-    report = report_of_run(database, outcome.run)
-    _log(report, outcome)
+    report = report_of_run(database, summary.run_id)
+    _log(report, summary)
     _notify(settings, report)
     if settings.report_dir is not None:
         _write_reports(settings.report_dir, settings.media_dir, database, report)
-    return outcome, report
+    return summary, report
 
 
 def _count(source: Source, options: RunOptions, database: Database) -> int:
@@ -192,29 +212,29 @@ def _write_reports(folder: Path, media: Path, database: Database, report: dict[s
         temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _log(report: dict[str, Any], outcome: Outcome) -> None:
-    run = {"run": outcome.run}
-    for problem in outcome.manifest_problems:
-        log.error("run %d: %s", outcome.run, problem, extra={"fields": run})
+def _log(report: dict[str, Any], summary: RunSummary) -> None:
+    run = {"run": summary.run_id}
+    for problem in summary.manifest_problems:
+        log.error("run %d: %s", summary.run_id, problem, extra={"fields": run})
     for failure in report["failures"]:
         if failure["is_new"]:
             fields = {**run, "filename": failure["filename"], "code": failure["code"]}
             text = f"{failure['filename']}: {failure['code']}: {failure['message']}"
-            log.warning("run %d: %s", outcome.run, text, extra={"fields": fields})
+            log.warning("run %d: %s", summary.run_id, text, extra={"fields": fields})
     columns = {name: value for name, value in report.items() if name not in ("id", "failures")}
     counts = " ".join(f"{name}={report[name]}" for name in ("found", "classified", "known", "failed", "left"))
-    level = logging.INFO if outcome.exit_code == ExitCode.OK else logging.ERROR
-    message = f"{counts} exit_code={outcome.exit_code:d} seconds={outcome.seconds:.1f} {outcome.message or ''}".strip()
-    log.log(level, "run %d: %s", outcome.run, message, extra={"fields": {**run, **columns}})
+    level = logging.INFO if summary.exit_code == ExitCode.OK else logging.ERROR
+    message = f"{counts} exit_code={summary.exit_code:d} seconds={summary.seconds:.1f} {summary.message or ''}".strip()
+    log.log(level, "run %d: %s", summary.run_id, message, extra={"fields": {**run, **columns}})
 
 
 @contextmanager
-def _ends_in_time(sender: Sender, limit: float | None) -> Iterator[None]:
-    """Stop the sending after so many seconds; None for never."""
+def _ends_in_time(stop: StopSignal, limit: float | None) -> Iterator[None]:
+    """End the run after so many seconds; None for never."""
     if limit is None:
         yield
         return
-    timer = threading.Timer(limit, sender.stop, [StopReason.TIME_LIMIT])
+    timer = threading.Timer(limit, stop.stop, [StopReason.TIME_LIMIT])
     timer.daemon = True
     timer.start()
     try:
@@ -224,20 +244,20 @@ def _ends_in_time(sender: Sender, limit: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def _obeys_signals(sender: Sender, stopped: threading.Event | None) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the sending, so that what was answered is stored; a second one ends at once."""
+def _obeys_signals(stop: StopSignal, stopped: threading.Event | None) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end the run, so that answers are stored; the second one ends the process."""
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        sender.stop(StopReason.INTERRUPTED)
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stop.stop(StopReason.INTERRUPTED)
         if stopped is not None:
             stopped.set()
         signal.signal(number, signal.SIG_DFL)
 
     for number in previous:
-        signal.signal(number, stop)
+        signal.signal(number, handle)
     if stopped is not None and stopped.is_set():
-        sender.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
+        stop.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
     try:
         yield
     finally:

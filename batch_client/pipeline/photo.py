@@ -1,200 +1,266 @@
-"""What happens to one photo: read, sent, answered, its picture kept for the review desk."""
+"""What happens to one photo: it is read once, sent, and its picture is kept for the desk."""
 
 import hashlib
 import logging
-import os
 import random
-import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
-from batch_client.inference.retry import Sender, ServiceAway, Stopped, StopReason, Suspect
+from batch_client.inference.retry import PoisonSuspect, RetryingClient
+from batch_client.pipeline.memory import HeldBytes, MemoryBudget
 from batch_client.pipeline.pictures import MediaStore
-from batch_client.sources.local import sha256_of
 from batch_client.sources.manifest import Entry
-from batch_client.sources.source import SourceFile, SourceLost
+from batch_client.sources.source import SourceFile, SourceLost, State
+from batch_client.stop import Stopped, StopReason, StopSignal
 from results.database import ResultsError
 from results.fingerprints import Fingerprint
 from results.photos import Classified, Failed, PhotoKey
-from service_client.responses import PhotoRejected, Prediction, ServiceFault
+from service_client.client import PictureWish
+from service_client.responses import PhotoRejected, Picture, Prediction, ServiceFault
 
-LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more, so sending it would be for nothing
-DECODERS = min(4, os.cpu_count() or 1)  # photos decoded here at once: more would take memory and gain no time
+LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more
+
+log = logging.getLogger("batch_client")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
-    """A file as it was found.
+    """A file as it was read.
 
     Attributes:
-        file: where it lies.
-        key: what tells it from others.
-        bytes: its size.
-        expected_category: what the manifest says it shows.
+        file: of the source.
+        key: its identity in the results.
+        size: bytes.
+        expected_category: category that the manifest expects.
+        state: of the file before it was read.
+        read_at: when its state was taken, in seconds since the epoch.
+        held: its bytes; None if it cannot be sent.
+        failure: why it cannot be sent.
+        is_sampled: drawn for a spot check: a person looks at it although it is accepted.
     """
 
     file: SourceFile
     key: PhotoKey
-    bytes: int
+    size: int
     expected_category: str | None
+    state: State | None
+    read_at: float
+    held: HeldBytes | None = None
+    failure: Failed | None = None
+    is_sampled: bool = False
+
+    @property
+    def data(self) -> bytearray:
+        """The bytes."""
+        assert self.held is not None
+        return self.held.data
+
+    @property
+    def held_size(self) -> int:
+        """Bytes that are held in memory."""
+        return len(self.held.data) if self.held is not None else 0
+
+    def release(self) -> None:
+        """Give back the memory of its bytes."""
+        if self.held is not None:
+            self.held.release()
 
 
 @dataclass(frozen=True)
-class Left:
-    """The photo changed while it was sent, and has to wait for the next run."""
+class Answered:
+    """The outcome of a photo.
 
-
-log = logging.getLogger("batch_client")
-Result = Classified | Failed | Suspect | Left | Stopped | ServiceAway
-
-
-class PhotoWork:
-    """Turns photos into outcomes; used from many threads.
-
-    Args:
-        sender: who sends.
-        media: where pictures for the review desk are kept.
-        audit_share: of the accepted photos that a person shall look at, drawn at random.
-        reads_once: keep a picture while the photo is in memory, for a source that is slow to read again.
+    Attributes:
+        outcome: to be stored.
+        picture: for the desk, if the service sent one.
+        lacks_picture: the service was asked for the picture and sent none; asking again would not help.
     """
 
-    def __init__(self, sender: Sender, media: MediaStore, audit_share: float, reads_once: bool = False) -> None:
-        self.sender = sender
+    outcome: Classified | Failed
+    picture: Picture | None = None
+    lacks_picture: bool = False
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """The file changed while the photo was sent, so it waits for the next run."""
+
+
+class PhotoProcessor:
+    """The steps of one photo; used from many threads.
+
+    Args:
+        client: of the service.
+        media: keeps the pictures for the desk.
+        memory: budget for the bytes of all photos in work.
+        stop: of the run.
+        sample_rate: share of the accepted photos that a person looks at, drawn at random.
+    """
+
+    def __init__(
+        self, client: RetryingClient, media: MediaStore, memory: MemoryBudget, stop: StopSignal, sample_rate: float
+    ) -> None:
+        self.client = client
+        self.memory = memory
         self._media = media
-        self._audit_share = audit_share
-        self._reads_once = reads_once
-        self._decoding = threading.BoundedSemaphore(DECODERS)
+        self._stop = stop
+        self._sample_rate = sample_rate
 
-    def read(self, file: SourceFile, source: str, entry: Entry) -> tuple[Photo, Failed | Stopped | None]:
-        """Hash a file; with what becomes of it when it cannot be read or is too large to send."""
-        photo = Photo(file, PhotoKey(source, file.filename, "", entry.return_id), 0, entry.expected_category)
-        if self.sender.stop_reason is not None:  # a source that is gone costs a time-out for each file
-            return photo, Stopped()
+    def read(self, file: SourceFile, source: str, entry: Entry) -> Photo:
+        """Read a file once: hash its bytes and hold them.
+
+        Raises:
+            Stopped: the run is to end; a lost source ends it.
+        """
+        self._stop.check()  # reading from a source that is lost takes a time-out for each file
+        state, _ = file.watch()
+        key = PhotoKey(source, file.filename, "", entry.return_id)
+        photo = Photo(file, key, 0, entry.expected_category, state, time.time())
         try:
-            digest, size = sha256_of(file)
+            return self._read(photo)
+        except SourceLost as error:
+            self._stop.stop(StopReason.SOURCE_LOST)
+            raise Stopped from error
         except OSError as error:
-            return photo, self._unreadable(photo, error)
-        key = PhotoKey(source, file.filename, digest, entry.return_id)
-        photo = Photo(file, key, size, entry.expected_category)
-        if size > LARGEST_PHOTO:
-            message = f"The file has {size} bytes, the limit is {LARGEST_PHOTO}. Save a smaller JPEG."
-            return photo, _failed(photo, "too_many_bytes", message, photo_fault=True)
-        return photo, None
+            message = f"It cannot be read: {error.strerror or error}."
+            if isinstance(error, PermissionError):
+                message += " Check its permissions."
+            return replace(photo, failure=_failed(photo, "unreadable_file", message, is_permanent=False))
 
-    def classify(self, photo: Photo) -> Result:
-        """Send a photo among others."""
-        return self._send(photo, alone=False)
+    def process(self, photo: Photo) -> Answered | PoisonSuspect | Deferred:
+        """Send a photo beside others.
 
-    def classify_alone(self, photo: Photo) -> Result:
-        """Send a suspect while nothing else is in flight."""
-        return self._send(photo, alone=True)
+        Raises:
+            ServiceAway, Stopped: it was not answered.
+        """
+        wish = self._picture_wish(photo)
+        answer = self.client.classify_with_retry(photo.data, wish)
+        return answer if isinstance(answer, PoisonSuspect) else self._answered(photo, answer, wish)
 
-    def reuse(self, photo: Photo, answer: dict[str, Any]) -> Classified:
-        """Return the answer that the same model gave to another photo with the same bytes.
+    def process_alone(self, photo: Photo) -> Answered | Deferred:
+        """Send a suspect while nothing else is in flight.
+
+        Raises:
+            ServiceAway, Stopped: it was not answered.
+        """
+        wish = self._picture_wish(photo)
+        return self._answered(photo, self.client.classify_alone(photo.data, wish), wish)
+
+    def reuse(self, photo: Photo, prediction: dict[str, Any]) -> Answered:
+        """Return the prediction that the same model made for the same bytes under another name.
 
         Args:
             photo: the photo.
-            answer: as :func:`results.photos.find_answers` gives it.
+            prediction: from :func:`results.photos.find_answers`.
         """
         names = ("predicted_class", "confidence", "decision", "reason", "top3", "model_version", "contract_version")
-        return Classified(
+        outcome = Classified(
             photo.key,
-            photo.bytes,
-            **{name: answer[name] for name in names},
+            photo.size,
+            **{name: prediction[name] for name in names},
             expected_category=photo.expected_category,
-            audit=self._draw_audit(answer["decision"]),
+            audit=photo.is_sampled and prediction["decision"] == "accept",
             reused=True,
         )
+        return Answered(outcome)
 
-    def keep_picture(self, photo: Photo) -> bool:
-        """Keep a copy of a stored photo that a person will look at, unless there is one.
+    def has_picture(self, photo: Photo) -> bool:
+        """Return whether the desk has a picture of these bytes."""
+        return self._media.exists(photo.key.sha256)
+
+    def fetch_picture(self, photo: Photo) -> Picture | None:
+        """Request the picture of a photo whose outcome is stored; None if the service cannot make one.
+
+        Raises:
+            ServiceAway, Stopped: there was no answer; the next run tries again.
+        """
+        answer = self.client.classify_with_retry(photo.data, "always")
+        return answer.picture if isinstance(answer, Prediction) else None
+
+    def keep_picture(self, photo: Photo, picture: Picture | None) -> bool:
+        """Write the picture of a photo.
 
         Returns:
-            False where none can be made of it now: then its file is all that there is to look at.
+            False if there is none: the file is then all that a person can look at.
 
         Raises:
             ResultsError: the disk refuses.
         """
-        if self._media.exists(photo.key.sha256):
-            return True
         try:
-            data = photo.file.read_bytes()
-        except FileNotFoundError:
-            return True  # its answer is stored all the same, and where it is back, the next run keeps it
-        except OSError as error:
-            if isinstance(error, SourceLost):
-                self.sender.stop(StopReason.SOURCE_LOST)
-            log.warning("%s: the desk gets no picture, for it cannot be read again: %s", photo.file.filename, error)
-            return False
-        return hashlib.sha256(data).hexdigest() != photo.key.sha256 or self._write_picture(photo, data)
-
-    def _send(self, photo: Photo, alone: bool) -> Result:
-        try:
-            data = photo.file.read_bytes()
-            if hashlib.sha256(data).hexdigest() != photo.key.sha256:
-                return Left()  # still being written: the answer would belong to other bytes than its key
-            answer = self.sender.classify_alone(data) if alone else self.sender.classify(data)
-        except OSError as error:
-            return self._unreadable(photo, error)
-        except (ServiceAway, Stopped) as error:
-            return error
-        if isinstance(answer, Suspect):
-            return answer
-        outcome = self._outcome(photo, answer)
-        if self._reads_once and isinstance(outcome, Classified) and is_for_a_person(outcome):
-            self._write_picture(photo, data)
-        return outcome
-
-    def _unreadable(self, photo: Photo, error: OSError) -> Failed | Stopped:
-        if isinstance(error, SourceLost):  # no other photo can be read either; the next run will try
-            self.sender.stop(StopReason.SOURCE_LOST)
-            return Stopped()
-        message = f"It cannot be read: {error.strerror or error}."
-        if isinstance(error, PermissionError):
-            message += " Check its permissions."
-        return _failed(photo, "unreadable_file", message, photo_fault=False)
-
-    def _outcome(self, photo: Photo, answer: Prediction | PhotoRejected | ServiceFault) -> Classified | Failed:
-        if isinstance(answer, PhotoRejected):
-            return _failed(photo, answer.code, answer.message, photo_fault=True)
-        if isinstance(answer, ServiceFault):
-            message = f"The service answers other photos, but not this one: {answer.message}"
-            return _failed(photo, "no_answer", message, photo_fault=False)
-        seen = answer.fingerprint
-        return Classified(
-            photo.key,
-            photo.bytes,
-            answer.predicted_class,
-            answer.confidence,
-            answer.decision,
-            answer.reason,
-            answer.top,
-            answer.model_version,
-            answer.contract_version,
-            photo.expected_category,
-            audit=self._draw_audit(answer.decision),
-            fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
-        )
-
-    def _draw_audit(self, decision: str) -> bool:
-        return decision == "accept" and random.random() < self._audit_share
-
-    def _write_picture(self, photo: Photo, data: bytes) -> bool:
-        try:
-            with self._decoding:
-                written = self._media.write(photo.key.sha256, data)
+            is_kept = picture is not None and self._media.write(photo.key.sha256, picture, photo.data)
         except OSError as error:
             raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
-        if not written:
-            log.warning("%s: the desk gets no picture, for it cannot be decoded here", photo.file.filename)
-        return written
+        if not is_kept:
+            log.warning("%s: the desk gets no picture: the service made none", photo.file.filename)
+        return is_kept
+
+    def _read(self, photo: Photo) -> Photo:
+        size = photo.state[0] if photo.state is not None else None
+        held = self.memory.hold(size) if size is None or size <= LARGEST_PHOTO else None
+        digest, count = hashlib.sha256(), 0
+        try:
+            for chunk in photo.file.chunks():
+                digest.update(chunk)
+                count += len(chunk)
+                if held is not None and count <= LARGEST_PHOTO:
+                    held.data += chunk
+        except BaseException:
+            if held is not None:
+                held.release()
+            raise
+        key = replace(photo.key, sha256=digest.hexdigest())
+        photo = replace(photo, key=key, size=count, held=held, is_sampled=random.random() < self._sample_rate)
+        if held is not None and count <= LARGEST_PHOTO:
+            held.trim()
+            return photo
+        photo.release()
+        message = f"The file has {count} bytes, the limit is {LARGEST_PHOTO}. Save a smaller JPEG."
+        return replace(photo, held=None, failure=_failed(photo, "too_many_bytes", message, is_permanent=True))
+
+    def _picture_wish(self, photo: Photo) -> PictureWish | None:
+        if self._media.exists(photo.key.sha256):
+            return None
+        return "always" if photo.is_sampled else "review"
+
+    def _answered(
+        self, photo: Photo, answer: Prediction | PhotoRejected | ServiceFault, wish: PictureWish | None
+    ) -> Answered | Deferred:
+        now = photo.file.state()
+        if now is not None and photo.state is not None and now != photo.state:
+            return Deferred()
+        if isinstance(answer, Prediction):
+            is_wanted = wish == "always" or (wish == "review" and answer.decision == "review")
+            return Answered(_classified(photo, answer), answer.picture, is_wanted and answer.picture is None)
+        if isinstance(answer, PhotoRejected):
+            return Answered(_failed(photo, answer.code, answer.message, is_permanent=True))
+        message = f"The service answers other photos, but not this one: {answer.message}"
+        return Answered(_failed(photo, "no_answer", message, is_permanent=False))
 
 
 def is_for_a_person(outcome: Classified) -> bool:
-    """Tell whether somebody will look at a photo for its own sake; a repeat is found only among the results."""
+    """Return whether a person looks at a photo for its own sake. Repeats are found only when it is stored."""
     mismatch = outcome.expected_category not in (None, outcome.predicted_class)
     return outcome.decision == "review" or outcome.audit or mismatch
 
 
-def _failed(photo: Photo, code: str, message: str, photo_fault: bool) -> Failed:
-    return Failed(photo.key, photo.bytes, code, message, photo_fault, photo.expected_category)
+def _classified(photo: Photo, answer: Prediction) -> Classified:
+    seen = answer.fingerprint
+    return Classified(
+        photo.key,
+        photo.size,
+        answer.predicted_class,
+        answer.confidence,
+        answer.decision,
+        answer.reason,
+        answer.top,
+        answer.model_version,
+        answer.contract_version,
+        photo.expected_category,
+        audit=photo.is_sampled and answer.decision == "accept",
+        fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
+    )
+
+
+def _failed(photo: Photo, code: str, message: str, is_permanent: bool) -> Failed:
+    return Failed(photo.key, photo.size, code, message, is_permanent, photo.expected_category)

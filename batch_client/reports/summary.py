@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape as without_markup
 from rich.table import Table
 
-from batch_client.pipeline.run import Outcome
+from batch_client.pipeline.run import RunSummary
 from batch_client.reports.tables import existing_run
 from batch_client.sources.names import visible
 from results import reporting
@@ -28,28 +28,28 @@ def report_of_run(database: Database, run: int) -> dict[str, Any]:
         return {**columns, "failures": failures, "repeats": reporting.count_repeats(connection, run)}
 
 
-def print_summary(console: Console, database: Database, outcome: Outcome, report: dict[str, Any]) -> None:
+def print_summary(console: Console, database: Database, summary: RunSummary, report: dict[str, Any]) -> None:
     """Print what the returns team wants to know at 8 AM."""
     with database.reading() as connection:
-        by_class = reporting.classes_of_run(connection, outcome.run)
+        by_class = reporting.classes_of_run(connection, summary.run_id)
     if by_class:
         console.print(_table_of_classes(by_class))
         console.print()
     print_failures(console, report["failures"])
     _print_repeats(console, report)
-    for problem in outcome.manifest_problems:
+    for problem in summary.manifest_problems:
         console.print(f"[bold red]{escape(problem)}[/]")
-    counts = outcome.counts
+    counts = summary.counts
     console.print(
-        f"run {outcome.run}: found {counts.found} = classified {counts.classified} + known {counts.known} "
+        f"run {summary.run_id}: found {counts.found} = classified {counts.classified} + known {counts.known} "
         f"+ failed {counts.failed} + left {counts.left}"
     )
-    rate = f", {outcome.sent / outcome.seconds:.0f} photos per second" if outcome.sent else ", nothing to send"
-    console.print(f"{outcome.seconds:.1f} s{rate}; results in {escape(database.name)}")
-    if outcome.message:
+    rate = f", {summary.sent / summary.seconds:.0f} photos per second" if summary.sent else ", nothing to send"
+    console.print(f"{summary.seconds:.1f} s{rate}; results in {escape(database.name)}")
+    if summary.message:
         what = "stopped early" if report["status"] == "stopped" else "to be mended"
-        console.print(f"[bold red]{what}:[/] {escape(outcome.message)}")
-    console.print(f"exit code {outcome.exit_code:d} ({_MEANING[outcome.exit_code]})")
+        console.print(f"[bold red]{what}:[/] {escape(summary.message)}")
+    console.print(f"exit code {summary.exit_code:d} ({_MEANING[summary.exit_code]})")
 
 
 _MEANING = {

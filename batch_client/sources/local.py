@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, ClassVar, TypeVar
 
 from batch_client.errors import SourceError
 from batch_client.sources.manifest import FILE_NAME as MANIFEST
@@ -32,6 +32,7 @@ class FoundFile:
 
     path: Path
     filename: str
+    state_is_proof: ClassVar[bool] = True
 
     def chunks(self) -> Iterator[bytes]:
         """Read it as a stream."""
@@ -39,17 +40,13 @@ class FoundFile:
             while chunk := file.read(CHUNK):
                 yield chunk
 
-    def read_bytes(self) -> bytes:
-        """Read it whole."""
-        return self.path.read_bytes()
-
     def state(self) -> State | None:
-        """Return size and time of change in nanoseconds."""
+        """Return size, time of modification and of change in nanoseconds, and inode."""
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_size, status.st_mtime_ns
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
     def watch(self) -> tuple[State | None, float]:
         """Return its state; it has to stay so where it was changed within the last second."""
@@ -76,7 +73,6 @@ class Folder:
     """A folder of photos as a :class:`~batch_client.sources.source.Source`."""
 
     readers = _FOLDER_READERS
-    is_remote = False
     is_nowhere = False
 
     def __init__(self, path: Path) -> None:

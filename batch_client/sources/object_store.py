@@ -1,14 +1,10 @@
 """Photos in an object store: S3 and what speaks its language, Google Cloud Storage, Azure Blob Storage."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import BinaryIO, cast
-from weakref import finalize
 
-from batch_client.sources.remote import FileSystem, RemoteFile, RemoteFolder
+from batch_client.sources.remote import FileSystem, RemoteFolder
 from batch_client.sources.source import CHUNK
-
-_HELD_BYTES = 32 << 20  # kept in memory between hashing and sending, all photos together
 
 
 class ObjectStore(RemoteFolder):
@@ -22,11 +18,6 @@ class ObjectStore(RemoteFolder):
 
     def __init__(self, name: str, root: str, fs: FileSystem) -> None:
         super().__init__(name, root, lambda: fs)
-        self._room = _Room(_HELD_BYTES)
-
-    def file(self, path: str, listed: Sequence[int] | None = None) -> RemoteFile:
-        """Return the object at a path below the prefix."""
-        return _Object(self, path, self._room)
 
     def open(self, fs: FileSystem, path: str) -> BinaryIO:
         """Open an object; s3fs reads no bytes of another one that has taken its place meanwhile."""
@@ -47,59 +38,6 @@ class ObjectStore(RemoteFolder):
         if not found and fs.isfile(self.root):
             raise NotADirectoryError(self.root)
         self.is_nowhere = not found and "/" in self.root
-
-
-class _Object(RemoteFile):
-    """An object; while there is room, what was hashed is kept until it is sent, and not fetched twice."""
-
-    def __init__(self, store: RemoteFolder, path: str, room: "_Room") -> None:
-        super().__init__(store, path)
-        self._room = room
-        self._is_read = False
-        self._held: _Kept | None = None
-
-    def chunks(self) -> Iterator[bytes]:
-        """Read it as a stream, from the store; the first time, keep it."""
-        kept = None if self._is_read else _Kept()
-        self._is_read = True
-        for chunk in super().chunks():
-            if kept is not None and self._room.take(kept, len(chunk)):
-                kept.append(chunk)
-            else:
-                kept = None
-            yield chunk
-        if kept is not None:
-            self._held = kept
-
-    def read_bytes(self) -> bytes:
-        """Return what was kept, once, for it is sent then; else read it again."""
-        held, self._held = self._held, None
-        return super().read_bytes() if held is None else b"".join(held)
-
-
-class _Kept(list[bytes]):
-    """The chunks of an object; a plain list cannot tell when nobody needs it any more."""
-
-
-class _Room:
-    """Memory that many objects share."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._lock = threading.Lock()
-
-    def take(self, owner: object, size: int) -> bool:
-        """Take some, until its owner is garbage; false if there is not enough."""
-        with self._lock:
-            if size > self._free:
-                return False
-            self._free -= size
-        finalize(owner, self._give, size)
-        return True
-
-    def _give(self, size: int) -> None:
-        with self._lock:
-            self._free += size
 
 
 def _s3_keys(fs: FileSystem, root: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, BinaryIO, NoReturn, TextIO
+from typing import Any, BinaryIO, ClassVar, NoReturn, TextIO
 
 from batch_client.errors import SourceError
 from batch_client.sources.local import SETTLE_SECONDS, is_ignored, printable
@@ -32,7 +32,6 @@ class RemoteFolder:
     """
 
     readers = _CONNECTIONS
-    is_remote = True
     is_nowhere = False
 
     def __init__(self, name: str, root: str, connect: Callable[[], FileSystem]) -> None:
@@ -76,7 +75,7 @@ class RemoteFolder:
     def open_manifest(self, name: str) -> BinaryIO | None:
         """Read a CSV file in the root."""
         try:
-            return io.BytesIO(self.file(name).read_bytes())
+            return io.BytesIO(b"".join(self.file(name).chunks()))
         except FileNotFoundError:
             return None
 
@@ -113,6 +112,8 @@ class RemoteFolder:
 class RemoteFile:
     """One file behind a URL; see :class:`~batch_client.sources.source.SourceFile`."""
 
+    state_is_proof: ClassVar[bool] = False
+
     def __init__(self, folder: RemoteFolder, path: str, listed: Sequence[int] | None = None) -> None:
         self._folder = folder
         self._listed = None if listed is None else (listed[0], listed[1])
@@ -134,10 +135,6 @@ class RemoteFile:
             except Exception as error:
                 if begun or is_last or isinstance(error, PermissionError):
                     self._raise(error)
-
-    def read_bytes(self) -> bytes:
-        """Read it whole."""
-        return b"".join(self.chunks())
 
     def watch(self) -> tuple[State | None, float]:
         """Return its state when it was listed: no clock but ours counts the seconds since."""

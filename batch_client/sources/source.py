@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Protocol
 
 CHUNK = 1 << 20  # bytes read at once
-State = tuple[int, int]  # size, and time of change in a place's own unit: when both stay, nobody is writing
+# Size in bytes, then what changes with the content, such as times in the unit of the place. While it stays the same,
+# nobody is writing.
+State = tuple[int, ...]
 
 
 class SourceLost(OSError):
@@ -13,7 +15,14 @@ class SourceLost(OSError):
 
 
 class SourceFile(Protocol):
-    """One file of a source."""
+    """One file of a source.
+
+    Attributes:
+        state_is_proof: each change of the content changes :meth:`state`, whose third part is then the time of change
+            in nanoseconds.
+    """
+
+    state_is_proof: ClassVar[bool]
 
     @property
     def filename(self) -> str:
@@ -24,13 +33,6 @@ class SourceFile(Protocol):
 
         Raises:
             OSError: it cannot be read; a :class:`SourceLost` when none of its neighbours can either.
-        """
-
-    def read_bytes(self) -> bytes:
-        """Read it whole.
-
-        Raises:
-            OSError: as above.
         """
 
     def state(self) -> State | None:
@@ -56,14 +58,12 @@ class Source(Protocol):
     Attributes:
         name: under which it is stored: an absolute path, or a URL without user and password.
         readers: files that are best read at once.
-        is_remote: reading a file twice costs more than keeping it.
         is_nowhere: it was listed, and nothing tells whether there is such a place: an object store has no folders,
             only names that begin alike.
     """
 
     name: str
     readers: int
-    is_remote: bool
     is_nowhere: bool
 
     def files(self) -> Iterator[SourceFile]:

@@ -13,6 +13,7 @@ from results import photos, runs
 from results.database import Database
 from results.photos import Classified, PhotoKey
 from results.runs import Counts
+from tests.support.desk_pictures import picture_of
 from tests.support.drawn_photos import SAMPLES
 
 # What each drawing shows, and what the model might take it for.
@@ -71,7 +72,8 @@ def fill(database: Database, media: Path, answers: list[tuple[Drawn, Classified]
     """Store a finished run of these answers, and the pictures that go with them; return the run."""
     store = MediaStore(media)
     for drawn, answer in answers:
-        assert store.write(answer.photo.sha256, drawn.encoded())
+        photo = drawn.encoded()
+        assert store.write(answer.photo.sha256, picture_of(photo), photo)
     with database.writing() as connection:
         run = runs.start_run(connection, "/returns/inbox")
         runs.set_versions(connection, run, "1.0.0", "1")

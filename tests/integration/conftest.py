@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from batch_client.inference import retry
 from batch_client.sources import local
 from results.database import Database
 from tests.support.batch_rig import BatchRig
@@ -19,7 +18,6 @@ __all__ = ["log_as_found", "media"]
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
     monkeypatch.setattr(local, "SETTLE_SECONDS", 0)
-    monkeypatch.setattr(retry, "_FIRST_PAUSE_SECONDS", 0.001)
     with stub_service() as stub:
         yield BatchRig(tmp_path, stub)
 

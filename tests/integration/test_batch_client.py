@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,7 +195,8 @@ class TestRun:
         assert rig.rows("SELECT error_code FROM photos") == [("too_many_bytes",)]
         assert rig.stub.photos == []
 
-    def test_a_file_that_vanishes_while_the_run_goes_on_is_reported(self, rig: BatchRig) -> None:
+    def test_a_file_that_vanishes_before_it_is_read_is_reported(self, rig: BatchRig) -> None:
+        rig.tuning = replace(rig.tuning, group=4)
         rig.add(*(f"{i:02}.jpg" for i in range(30)), "last.jpg")
 
         def answer(body: bytes, attempt: int) -> tuple[int, object]:

@@ -1,16 +1,20 @@
 """What becomes of the files of stored photos, and which pictures the desk gets of them."""
 
-import errno
-import itertools
+import hashlib
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batch_client.exit_codes import ExitCode
+from batch_client.pipeline.file_disposition import FileDisposition, Processed
+from batch_client.pipeline.photo import Photo
 from batch_client.sources.local import FoundFile, settle
+from results.photos import PhotoKey
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import encoded, striped
 from tests.support.stub_service import (
@@ -165,22 +169,100 @@ class TestPictures:
         log = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text()
         assert log.count("shown by nothing but itself.jpg: the desk gets no picture") == 2
         assert len(rig.stub.photos) == 1
+        assert len(rig.stub.pictures) == 1  # by the second run, once
 
-    def test_a_file_read_badly_the_second_time_stays(self, rig: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_picture_that_a_run_did_not_get_is_fetched_by_the_next(self, rig: BatchRig) -> None:
+        """A run that was killed after it stored the outcome leaves the file and no picture."""
         (rig.inbox / "doubtful.jpg").write_bytes(encoded(striped()))
         status, value = prediction()
         rig.stub.answer = lambda body, attempt: (status, {**value, "decision": "review", "reason": "low_confidence"})
-        times_read = itertools.count(1)
-        read = FoundFile.read_bytes
-
-        def read_badly(file: FoundFile) -> bytes:
-            if next(times_read) == 2:
-                raise OSError(errno.EIO, "Input/output error")
-            return read(file)
-
-        monkeypatch.setattr(FoundFile, "read_bytes", read_badly)
+        make = rig.stub.picture
+        rig.stub.picture = lambda photo: None
         rig.run("run", "--processed", "delete")
         assert (rig.inbox / "doubtful.jpg").exists()
+        rig.stub.picture = make
         rig.run("run", "--processed", "delete")
         assert not (rig.inbox / "doubtful.jpg").exists()
         assert len(list(Path(rig.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 1
+        assert (len(rig.stub.photos), len(rig.stub.pictures)) == (1, 1)
+
+
+def unanswered_photo(path: Path) -> Photo:
+    """Return a photo as a run has read it, its bytes given back."""
+    file = FoundFile(path, path.name)
+    key = PhotoKey("/inbox", path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Photo(file, key, path.stat().st_size, None, file.state(), time.time())
+
+
+class TestUnchanged:
+    """A file is removed only if it still holds what was classified."""
+
+    @pytest.fixture
+    def reads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        read: list[str] = []
+        chunks = FoundFile.chunks
+
+        def count(file: FoundFile) -> Iterator[bytes]:
+            read.append(str(file.path))
+            return chunks(file)
+
+        monkeypatch.setattr(FoundFile, "chunks", count)
+        return read
+
+    @pytest.fixture
+    def delete(self, tmp_path: Path) -> FileDisposition:
+        return FileDisposition(Processed.DELETE, tmp_path / "p", tmp_path / "q", longest_tick_s=0.0)
+
+    def test_its_state_proves_it_without_a_read(
+        self, tmp_path: Path, delete: FileDisposition, reads: list[str]
+    ) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(b"photo")
+        time.sleep(0.05)
+        delete.put_away(unanswered_photo(path), None)
+        assert not path.exists()
+        assert reads == []
+
+    def test_one_that_changed_while_it_was_read_is_read_again(
+        self, tmp_path: Path, delete: FileDisposition, reads: list[str]
+    ) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(b"photo")
+        replace(delete, longest_tick_s=60.0).put_away(unanswered_photo(path), None)
+        assert not path.exists()
+        assert reads == [str(path)]
+
+    def test_another_photo_with_the_same_size_and_times_stays(self, tmp_path: Path, delete: FileDisposition) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(b"photo")
+        time.sleep(0.05)
+        photo = unanswered_photo(path)
+        before = path.stat()
+        path.write_bytes(b"other")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        delete.put_away(photo, None)
+        assert path.read_bytes() == b"other"
+
+    @pytest.mark.parametrize("night", [1, 2])
+    def test_a_photo_is_read_once(self, rig: BatchRig, reads: list[str], night: int) -> None:
+        """Accepted, for review, a mismatch, a repeat and a rejected one; new and known."""
+        for index, name in enumerate(("accepted", "doubtful", "mismatch", "repeat")):
+            (rig.inbox / f"{name}.jpg").write_bytes(encoded(striped(seed=index)))
+        (rig.inbox / "again.jpg").write_bytes((rig.inbox / "repeat.jpg").read_bytes())
+        (rig.inbox / "rejected.jpg").write_bytes(b"no photo")
+        (rig.inbox / "manifest.csv").write_text("filename,expected_category\nmismatch.jpg,Belts\n")
+        doubtful = (rig.inbox / "doubtful.jpg").read_bytes()
+
+        def answer(body: bytes, attempt: int) -> Answer:
+            if body == b"no photo":
+                return NOT_A_PHOTO
+            status, value = prediction()
+            return status, {**value, "decision": "review", "reason": "low_confidence"} if body == doubtful else value
+
+        rig.stub.answer = answer
+        for _ in range(night):
+            reads.clear()
+            rig.run()
+        from_inbox = [path for path in reads if path.startswith(str(rig.inbox))]
+        assert sorted(from_inbox) == sorted(str(path) for path in rig.inbox.glob("*.jpg"))
+        assert len(list(Path(rig.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 3

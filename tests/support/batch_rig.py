@@ -10,6 +10,8 @@ from typing import Any
 from typer.testing import CliRunner
 
 from batch_client.cli import app
+from batch_client.inference.retry import RetryPolicy
+from batch_client.pipeline.lifecycle import Tuning
 from tests.support.stub_service import StubService
 
 
@@ -23,6 +25,7 @@ class BatchRig:
         self.token_file = folder / "inference.key"
         self.token_file.write_text("right\n")
         self.stub = stub
+        self.tuning = Tuning(retry=RetryPolicy(first_pause_s=0.001))
         self.environment = {
             "INBOX": str(self.inbox),
             "RESULTS_DB": str(self.results),
@@ -40,7 +43,7 @@ class BatchRig:
             path.write_bytes(f"photo {name}".encode())
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, list(arguments or ["run"]), env=self.environment)
+        result = CliRunner().invoke(app, list(arguments or ["run"]), env=self.environment, obj=self.tuning)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output

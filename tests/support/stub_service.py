@@ -11,6 +11,7 @@ from typing import Any
 from handler.decoding.decode import Limits, decode
 from handler.errors import PhotoError
 from handler.fingerprint import fingerprint_of
+from tests.support.desk_pictures import desk_picture
 
 Answer = tuple[int, Any]
 
@@ -52,6 +53,9 @@ class StubService:
         seconds: that each photo takes.
         room: photos that it takes at once; a further one is told that the engine is full.
         photos: bodies of all photos, in the order in which they came.
+        pictures: bodies of the photos whose picture was requested whatever the decision.
+        most_inside: photos that it worked on at once, at most.
+        picture: makes the picture for the desk; None for bytes that are no photo.
     """
 
     def __init__(self) -> None:
@@ -60,17 +64,22 @@ class StubService:
             200,
             {"model_version": self.model_version, "contract_version": "1", "classes": ["Socks", "Belts"]},
         )
+        self.picture: Callable[[bytes], dict[str, Any] | None] = desk_picture
         self.token = "right"
         self.model_version = "1.0.0"
         self.photos: list[bytes] = []
+        self.pictures: list[bytes] = []
         self.seconds = 0.0
         self.room = 1000
         self._inside = 0
+        self.most_inside = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def respond(self, authorization: str | None, content_type: str, body: bytes) -> Answer | None:
+    def respond(
+        self, authorization: str | None, content_type: str, body: bytes, wish: str | None = None
+    ) -> Answer | None:
         if authorization != f"Bearer {self.token}":
             return WRONG_KEY
         if content_type == "application/json":
@@ -79,8 +88,9 @@ class StubService:
             if self._inside >= self.room:
                 return ENGINE_FULL
             self._inside += 1
-            self.photos.append(body)
-            attempt = self.photos.count(body)
+            self.most_inside = max(self.most_inside, self._inside)
+            (self.pictures if wish == "always" else self.photos).append(body)
+            attempt = self.photos.count(body) + self.pictures.count(body)
         time.sleep(self.seconds)
         with self._lock:
             self._inside -= 1
@@ -101,13 +111,17 @@ class StubService:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = stub.respond(self.headers["Authorization"], self.headers["Content-Type"], body)
+                wish = self.headers["X-Picture"]
+                answer = stub.respond(self.headers["Authorization"], self.headers["Content-Type"], body, wish)
                 if answer is None:
                     self.close_connection = True
                     return
                 status, value = answer
                 if status == 200 and "predicted_class" in value and self.headers["X-Fingerprint"]:
                     value = {**value, "fingerprint": looks(body)}
+                if status == 200 and (wish == "always" or (wish == "review" and value.get("decision") == "review")):
+                    picture = stub.picture(body)
+                    value = value if picture is None else {**value, "picture": picture}
                 content = value if isinstance(value, bytes) else json.dumps(value).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))

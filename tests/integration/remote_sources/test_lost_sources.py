@@ -2,13 +2,13 @@
 
 import random
 import time
+from dataclasses import replace
 
 import paramiko
 import pytest
 from moto import settings as moto_settings
 
 from batch_client.exit_codes import ExitCode
-from batch_client.pipeline import run
 from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
 from tests.support.relay import Line
@@ -17,8 +17,8 @@ from tests.support.stub_service import Answer, prediction
 
 class TestLost:
     @pytest.fixture(autouse=True)
-    def small_groups(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(run, "_GROUP", 4)
+    def small_groups(self, rig: BatchRig) -> None:
+        rig.tuning = replace(rig.tuning, group=4)
 
     @pytest.mark.parametrize("processed", ["keep", "move"])
     def test_in_the_middle(self, rig: BatchRig, place: Place, line: Line, processed: str) -> None:

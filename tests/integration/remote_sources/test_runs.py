@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batch_client.exit_codes import ExitCode
-from batch_client.sources import object_store, remote
+from batch_client.sources import remote
 from batch_client.sources.open import open_source
 from tests.integration.remote_sources.place import IGNORED, Place
 from tests.support.batch_rig import BatchRig
@@ -125,10 +126,8 @@ class TestRun:
         rig.run("run", "--processed", "delete")
         assert place.names() == {"a.jpg"}
 
-    def test_a_file_that_vanishes_while_the_run_goes_on_is_reported(
-        self, rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(object_store, "_HELD_BYTES", 0)
+    def test_a_file_that_vanishes_before_it_is_read_is_reported(self, rig: BatchRig, place: Place) -> None:
+        rig.tuning = replace(rig.tuning, group=4)
         place.add(*(f"{number:02}.jpg" for number in range(20)), "last.jpg")
 
         def answer(body: bytes, attempt: int) -> Answer:

@@ -1,0 +1,254 @@
+"""The way of all photos of a run through its stages: read, look up, send, store, keep the picture, put away."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from batch_client.inference.retry import PoisonSuspect, ServiceAway
+from batch_client.pipeline.finishing import Finisher
+from batch_client.pipeline.options import Resend, RunOptions
+from batch_client.pipeline.photo import Answered, Deferred, Photo, PhotoProcessor, is_for_a_person
+from batch_client.pipeline.progress import RunEnd, RunProgress
+from batch_client.pipeline.run_store import RunStore
+from batch_client.pipeline.stages import Stages
+from batch_client.sources.local import settle
+from batch_client.sources.manifest import Manifest, ManifestUnusable, read_manifest
+from batch_client.sources.source import Source, SourceFile, SourceLost
+from batch_client.stop import Stopped, StopReason, StopSignal
+from results.photos import Classified, Known, PhotoKey
+from results.runs import Counts
+from service_client.responses import ServedModel
+
+
+@dataclass
+class _Waiting:
+    """Photos between two stages.
+
+    Attributes:
+        read: to be looked up in the results.
+        unsent: to be sent once no suspect is left.
+        suspects: to be sent alone.
+        known: recorded before; to be noted in this run.
+        answered: to be stored.
+    """
+
+    read: list[Photo] = field(default_factory=list)
+    unsent: list[Photo] = field(default_factory=list)
+    suspects: list[Photo] = field(default_factory=list)
+    known: list[tuple[Photo, Known]] = field(default_factory=list)
+    answered: list[tuple[Photo, Answered]] = field(default_factory=list)
+
+    def count(self) -> int:
+        """Return how many photos wait."""
+        photos = len(self.read) + len(self.unsent) + len(self.suspects)
+        return photos + len(self.known) + len(self.answered)
+
+
+class PhotoFlow:
+    """The main thread of a run: it moves photos from stage to stage, and it alone writes the results.
+
+    Args:
+        store: the results.
+        processor: does the steps of one photo.
+        stop: ends the run; what is in work is still stored or left to the next run.
+        name: under which the source is stored.
+        options: of the run.
+        on_progress: called after each transaction with the counts so far.
+
+    Attributes:
+        progress: how far the run has come.
+        manifest: of the source.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        processor: PhotoProcessor,
+        stop: StopSignal,
+        name: str,
+        options: RunOptions,
+        on_progress: Callable[[Counts], None],
+    ) -> None:
+        self.progress = RunProgress(store.run_id)
+        self.manifest = Manifest({})
+        self._store = store
+        self._processor = processor
+        self._stop = stop
+        self._name = name
+        self._options = options
+        self._on_progress = on_progress
+        self._waiting = _Waiting()
+
+    def process(self, files: Iterator[SourceFile], source: Source) -> RunEnd:
+        """Work through the files of a source.
+
+        Raises:
+            ResultsError: results or disk cannot be written.
+        """
+        files = (file for file in files if self._options.shard.holds(file.filename))
+        model = self._begin(source)
+        if model is not None:
+            stages = Stages(source.readers)
+            finisher = Finisher(stages, self._processor, self._options.disposition, self._stop, self.progress)
+            try:
+                self._work_through(files, model, stages, finisher)
+            except BaseException:
+                self._stop.stop(StopReason.INTERRUPTED)  # nothing more is sent while the run unwinds
+                raise
+            finally:
+                self._processor.memory.close()
+                stages.close()
+        return self.progress.finish(self._stop.reason, rest=sum(1 for _ in files))
+
+    def _begin(self, source: Source) -> ServedModel | None:
+        """Ask which model answers and read the manifest; None if the run ends here."""
+        try:
+            model = self._processor.client.describe()
+            self.manifest = read_manifest(source, model.classes)
+        except (ServiceAway, Stopped) as error:
+            self.progress.cut_short(str(error))
+        except ManifestUnusable as error:
+            self._stop.stop(StopReason.MANIFEST)
+            self.progress.cut_short(str(error))
+        except SourceLost:  # without the manifest a photo would get the record of another return
+            self._stop.stop(StopReason.SOURCE_LOST)
+            self.progress.cut_short()
+        else:
+            self._store.set_model(model)
+            return model
+        return None
+
+    def _work_through(
+        self, files: Iterator[SourceFile], model: ServedModel, stages: Stages, finisher: Finisher
+    ) -> None:
+        """Keep all stages busy until no file is left, or the run is to end and all photos in work are settled."""
+        has_more = True
+        while True:
+            in_work = stages.in_progress + self._waiting.count()
+            has_more = has_more and self._stop.reason is None
+            if has_more and in_work <= self._options.group:
+                has_more = self._read_group(files, stages)
+            elif not in_work:
+                return
+            stages.take_finished()
+            self._look_up(model)
+            self._send(stages)
+            if self._is_store_due(stages):
+                self._store_results(finisher)
+
+    def _read_group(self, files: Iterator[SourceFile], stages: Stages) -> bool:
+        """Start reading the next files; return False if there are none. A file that somebody is writing is left."""
+        group = list(itertools.islice(files, self._options.group))
+        # Not by the readers: they may wait for memory that only this thread can free.
+        settled = settle(group, stages.disk.pool)
+        self.progress.deferred += len(group) - len(settled)
+        for file in settled:
+            entry = self.manifest.entry(file.filename)
+            stages.reading.submit(self._on_read, self._processor.read, file, self._name, entry)
+        return bool(group)
+
+    def _on_read(self, future: Future[Photo]) -> None:
+        try:
+            self._waiting.read.append(future.result())
+        except Stopped as error:
+            self._defer(None, error)
+
+    def _look_up(self, model: ServedModel) -> None:
+        """Find out what need not be sent: known photos, and bytes that the model has seen under another name."""
+        read, self._waiting.read = self._waiting.read, []
+        known, predictions = self._known(read, model)
+        for photo in read:
+            record = known.get(photo.key)
+            if record is not None:
+                if not _needs_picture(photo, record) or self._processor.has_picture(photo):
+                    photo.release()
+                self._waiting.known.append((photo, record))
+            elif photo.failure is not None:
+                self._waiting.answered.append((photo, Answered(photo.failure)))
+            elif photo.key.sha256 in predictions:
+                self._waiting.answered.append((photo, self._processor.reuse(photo, predictions[photo.key.sha256])))
+            else:
+                self._waiting.unsent.append(photo)
+
+    def _known(self, read: list[Photo], model: ServedModel) -> tuple[dict[PhotoKey, Known], dict[str, dict[str, Any]]]:
+        if not read or self._options.resend is Resend.ALL:
+            return {}, {}
+        known, predictions = self._store.look_up([photo.key for photo in read], model)
+        if self._options.resend is Resend.FAILED:
+            failed = {key.sha256 for key, record in known.items() if record.status == "failed"}
+            known = {key: record for key, record in known.items() if record.status != "failed"}
+            predictions = {sha256: value for sha256, value in predictions.items() if sha256 not in failed}
+        return known, predictions
+
+    def _send(self, stages: Stages) -> None:
+        """Send photos together; while there is a suspect, send nothing else, and then the suspects one by one."""
+        if self._waiting.suspects and not stages.sending.in_progress and not stages.fetching.in_progress:
+            suspects, self._waiting.suspects = self._waiting.suspects, []
+            for photo in suspects:
+                try:
+                    self._take(photo, self._processor.process_alone(photo))
+                except (ServiceAway, Stopped) as error:
+                    self._defer(photo, error)
+        if not self._waiting.suspects:
+            for photo in self._waiting.unsent:
+                stages.sending.submit(partial(self._on_answer, photo), self._processor.process, photo)
+            self._waiting.unsent = []
+
+    def _on_answer(self, photo: Photo, future: Future[Answered | PoisonSuspect | Deferred]) -> None:
+        try:
+            self._take(photo, future.result())
+        except (ServiceAway, Stopped) as error:
+            self._defer(photo, error)
+
+    def _take(self, photo: Photo, result: Answered | PoisonSuspect | Deferred) -> None:
+        if isinstance(result, Answered):
+            self._waiting.answered.append((photo, result))
+        elif isinstance(result, PoisonSuspect):
+            self._waiting.suspects.append(photo)
+        else:
+            self.progress.deferred += 1
+            photo.release()
+
+    def _defer(self, photo: Photo | None, error: ServiceAway | Stopped) -> None:
+        """Leave a photo to the next run because this one is to end."""
+        self.progress.deferred += 1
+        self.progress.cut_short(str(error))
+        if photo is not None:
+            photo.release()
+
+    def _is_store_due(self, stages: Stages) -> bool:
+        """Return whether to store now: a group is complete, or readers may wait for the memory of what is answered."""
+        waiting = [photo for photo, _ in (*self._waiting.known, *self._waiting.answered)]
+        held = sum(photo.held_size for photo in waiting)
+        is_idle = not (stages.sending.in_progress or self._waiting.unsent or self._waiting.suspects)
+        return bool(waiting) and (
+            len(waiting) >= self._options.group
+            or held * 4 >= self._processor.memory.size
+            or (is_idle and (held > 0 or not stages.reading.in_progress))
+        )
+
+    def _store_results(self, finisher: Finisher) -> None:
+        """Store what is known and answered, then finish these photos."""
+        known, self._waiting.known = self._waiting.known, []
+        answered, self._waiting.answered = self._waiting.answered, []
+        answered.sort(key=lambda pair: pair[0].file.filename)  # answers come in any order
+        outcomes = [answer.outcome for _, answer in answered]
+        counts = self.progress.plus(len(known), outcomes)
+        repeats = self._store.store(known, outcomes, counts)
+        self.progress.stored(counts, outcomes)
+        for photo, record in known:
+            finisher.resume(photo, record, _needs_picture(photo, record))
+        for (photo, answer), repeat in zip(answered, repeats, strict=True):
+            outcome = answer.outcome
+            needs_picture = isinstance(outcome, Classified) and (repeat is not None or is_for_a_person(outcome))
+            finisher.finish(photo, answer, needs_picture)
+        self._on_progress(counts)
+
+
+def _needs_picture(photo: Photo, known: Known) -> bool:
+    """Return whether a person will look at a known photo; its manifest entry may be new."""
+    mismatch = photo.expected_category not in (None, known.predicted_class)
+    return known.status == "classified" and (known.for_a_person or mismatch)

@@ -1,0 +1,34 @@
+"""What a person can ask of one run."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from batch_client.pipeline.file_disposition import FileDisposition
+from batch_client.sources.shard import Shard
+
+
+class Resend(Enum):
+    """Which known photos are sent again."""
+
+    NONE = "none"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What one run does besides classifying what is new.
+
+    Attributes:
+        disposition: what happens to the files.
+        shard: the share of the source that this run takes.
+        name: under which the source is stored; its path or URL if empty.
+        resend: known photos to send again.
+        group: photos that are stored together. A killed run sends at most two groups again.
+    """
+
+    disposition: FileDisposition
+    shard: Shard
+    name: str = ""
+    resend: Resend = Resend.NONE
+    group: int = 64
