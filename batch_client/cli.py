@@ -17,7 +17,10 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import Processed
 from batch_client.pipeline.lifecycle import Tuning, connect, run_once, stored_as
 from batch_client.pipeline.options import Resend
+from batch_client.reports.returns_webhook import deliver as deliver_decisions
+from batch_client.reports.returns_webhook import delivering
 from batch_client.reports.summary import print_summary
+from batch_client.returns_commands import webhook_of
 from batch_client.schedule.loop import RETRIED, run_forever
 from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from batch_client.settings import BatchSettings
@@ -97,7 +100,8 @@ def schedule(
 
     with open_results(settings):  # a wrong setting is told now, not at 2 AM
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
-    run_forever(plan, once, last_started, stopped)
+    with delivering(settings.results_db, webhook_of(settings)):
+        run_forever(plan, once, last_started, stopped)
 
 
 @app.command()
@@ -115,6 +119,7 @@ def status(as_json: Json = False) -> None:
 app.command("runs")(results_commands.list_runs)
 app.command()(results_commands.show)
 app.command("returns")(returns_commands.list_returns)
+app.command()(returns_commands.deliver)
 app.command()(results_commands.export)
 app.command()(results_commands.verify)
 app.command()(results_commands.purge)
@@ -137,6 +142,8 @@ def _run_and_report(
             typer.echo(json.dumps({**report, "manifest_problems": summary.manifest_problems}))
         else:
             print_summary(console, database, summary, report)
+        if (webhook := webhook_of(settings)) is not None:
+            deliver_decisions(database, webhook)
     raise SystemExit(summary.exit_code)
 
 

@@ -30,7 +30,7 @@ def read_settings(**from_command_line: Any) -> BatchSettings:
 def open_results(settings: BatchSettings) -> Iterator[Database]:
     """Give the results, and end the program properly on the faults we know."""
     with _faults():
-        database = Database(settings.results_db)
+        database = Database(settings.results_db, records_events=settings.returns_webhook_url is not None)
         try:
             yield database
         finally:

@@ -11,9 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from batch_client.console import Json, open_results, read_settings
+from batch_client import logs
+from batch_client.console import Json, fail, open_results, read_settings
+from batch_client.exit_codes import ExitCode
+from batch_client.reports import returns_webhook as delivery
 from batch_client.reports.summary import escape
 from batch_client.reports.tables import existing_run, standard_output, written_whole
+from batch_client.settings import BatchSettings
+from results import outbox
 from results.return_lists import LIST_COLUMNS, ReturnCriteria, all_returns, count_by_decision, find_returns
 from results.spreadsheet import BYTE_ORDER_MARK, escape_formula
 
@@ -51,6 +56,29 @@ def list_returns(
             _write_csv(connection, criteria, standard_output())
         else:
             _print(connection, criteria)
+
+
+def deliver(as_json: Json = False) -> None:
+    """Send the decisions that wait for the shop's system to RETURNS_WEBHOOK_URL."""
+    settings = read_settings()
+    webhook = webhook_of(settings)
+    if webhook is None:
+        fail(ExitCode.USAGE, "RETURNS_WEBHOOK_URL is not set, so nobody gets the decisions")
+    with open_results(settings) as database:
+        logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
+        delivered = delivery.deliver(database, webhook)
+        with database.reading() as connection:
+            waiting = outbox.count_waiting(connection)
+    counts = {"confirmed": delivered.confirmed, "failed": delivered.failed, "waiting": waiting}
+    typer.echo(json.dumps(counts) if as_json else ", ".join(f"{number} {name}" for name, number in counts.items()))
+    raise SystemExit(ExitCode.SERVICE_AWAY if delivered.failed else ExitCode.OK)
+
+
+def webhook_of(settings: BatchSettings) -> delivery.Webhook | None:
+    """Return where decisions go; None if nobody gets them."""
+    if settings.returns_webhook_url is None:
+        return None
+    return delivery.Webhook(str(settings.returns_webhook_url), settings.returns_webhook_secret)
 
 
 def _write_csv(connection: Connection, criteria: ReturnCriteria, file: TextIO) -> None:

@@ -67,6 +67,12 @@ class BatchSettings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field(default="text", description="format of the log lines: `text` or `json`")
     webhook_url: HttpUrl | None = Field(default=None, description="URL that gets the report of each run as JSON")
+    returns_webhook_url: HttpUrl | None = Field(
+        default=None, description="URL of the shop's system that gets each final decision of a return"
+    )
+    returns_webhook_secret: str = Field(
+        default="", description="secret that signs these messages (HMAC-SHA256); not set: they are not signed"
+    )
     ping_url: HttpUrl | None = Field(
         default=None,
         description="dead man's switch: URL that is called after each run, with `/fail` after a failed run",

@@ -56,7 +56,7 @@ def create_app(settings: WebSettings) -> FastAPI:
     accounts.require()
     sessions = Sessions(settings.web_dir)
     service = Service(str(settings.torchserve_url), settings.torchserve_token_file)
-    database = Database(settings.results_db)
+    database = Database(settings.results_db, records_events=settings.returns_webhook_url is not None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -61,6 +61,11 @@ class WebSettings(BaseSettings):
         default=120, ge=10, description="seconds for which a photo on a screen is leased to one reviewer"
     )
 
+    returns_webhook_url: HttpUrl | None = Field(
+        default=None,
+        description="if set, decisions of people are kept for the batch client, which delivers them to this URL",
+    )
+
     @field_validator("web_proxy_addresses", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
