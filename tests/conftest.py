@@ -12,7 +12,7 @@ from handler.contract import Contract
 from tests.support.postgresql import PostgreSQL, find_programs, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = ("unit", "integration", "handler", "archive", "serving", "docs", "browser", "container", "load")
+LEVELS = ("unit", "integration", "handler", "archive", "serving", "docs", "browser", "container", "cluster", "load")
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
