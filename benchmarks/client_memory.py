@@ -44,18 +44,19 @@ class ClientRun:
     seconds: float
 
 
-def run_client(photos: int, folder: Path) -> ClientRun:
+def run_client(photos: int, folder: Path, size: int = 0) -> ClientRun:
     """Run the batch client over a number of different photos.
 
     Args:
         photos: their number.
+        size: bytes that each photo has at least; zeros behind its end make up for the rest and take no disk.
         folder: an empty one for the photos and all that the client writes.
 
     Raises:
         RuntimeError: it did not classify all of them; the message holds what it printed.
     """
     inbox = folder / "inbox"
-    _write_photos(inbox, photos)
+    _write_photos(inbox, photos, size)
     key, log = folder / "token", folder / "client.log"
     key.write_text("any", encoding="ascii")
     with _stub() as url, log.open("wb") as output:
@@ -89,14 +90,16 @@ def client_files(folder: Path) -> dict[str, str]:
     return {**unset, "RESULTS_DB": str(folder / "results.db"), **folders}
 
 
-def _write_photos(inbox: Path, count: int) -> None:
+def _write_photos(inbox: Path, count: int, size: int) -> None:
     """Write tiny JPEGs of noise, each different from the others."""
     for number in range(count):
         folder = inbox / f"{number // _PHOTOS_A_FOLDER:04}"
         if number % _PHOTOS_A_FOLDER == 0:
             folder.mkdir(parents=True)
         noise = random.Random(number).randbytes(_SIDE * _SIDE * 3)
-        Image.frombytes("RGB", (_SIDE, _SIDE), noise).save(folder / f"{number:07}.jpg")
+        path = folder / f"{number:07}.jpg"
+        Image.frombytes("RGB", (_SIDE, _SIDE), noise).save(path)
+        os.truncate(path, max(size, path.stat().st_size))
 
 
 @contextmanager
@@ -116,8 +119,9 @@ def _stub() -> Iterator[str]:
 def main() -> None:
     """Read the command line, run, and print. In its own process, because the peak covers all its children."""
     photos = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    size = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     with tempfile.TemporaryDirectory(prefix="client-memory-") as folder:
-        run = run_client(photos, Path(folder))
+        run = run_client(photos, Path(folder), size)
     print(json.dumps({"photos": run.photos, "peak_mb": run.peak_mb, "seconds": run.seconds}))
     print(
         f"{run.photos} photos in {run.seconds:.0f} s, {run.photos / run.seconds:.0f} a second; "
