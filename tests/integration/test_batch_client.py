@@ -250,12 +250,16 @@ class TestRun:
         assert rig.rows("SELECT count(*) FROM predictions") == [(100,)]
 
     def test_a_full_service_is_given_room(self, rig: BatchRig) -> None:
-        """With room for three at once, requests go down to about that and every photo is classified."""
-        rig.add(*(f"{i:03}.jpg" for i in range(100)))
+        """With room for three at once, requests go down to about that: few are refused, and every photo is classified.
+
+        Sixteen requests at once all the time would be refused about five times for each photo.
+        """
+        rig.add(*(f"{i:03}.jpg" for i in range(200)))
         rig.stub.room = 3
         rig.stub.seconds = 0.005
         assert rig.run()[0] == ExitCode.OK
-        assert rig.newest_run()["classified"] == 100
+        assert rig.newest_run()["classified"] == 200
+        assert 0 < rig.stub.refused < 200
 
     def test_an_absent_service_ends_the_run_soon(self, rig: BatchRig) -> None:
         """Not after a time-out for each photo of the folder."""

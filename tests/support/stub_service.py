@@ -54,7 +54,7 @@ class StubService:
         room: photos that it takes at once; a further one is told that the engine is full.
         photos: bodies of all photos, in the order in which they came.
         pictures: bodies of the photos whose picture was requested whatever the decision.
-        most_inside: photos that it worked on at once, at most.
+        refused: requests for which it had no room.
         picture: makes the picture for the desk; None for bytes that are no photo.
     """
 
@@ -72,7 +72,7 @@ class StubService:
         self.seconds = 0.0
         self.room = 1000
         self._inside = 0
-        self.most_inside = 0
+        self.refused = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -86,9 +86,9 @@ class StubService:
             return self.describes()
         with self._lock:
             if self._inside >= self.room:
+                self.refused += 1
                 return ENGINE_FULL
             self._inside += 1
-            self.most_inside = max(self.most_inside, self._inside)
             (self.pictures if wish == "always" else self.photos).append(body)
             attempt = self.photos.count(body) + self.pictures.count(body)
         time.sleep(self.seconds)
