@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 
 def test_holds_the_whole_handler_and_nothing_else(archive: Path) -> None:
     files = set(archives.describe(archive)["files"])
-    handler_files = {f"handler/{path.name}" for path in (ROOT / "handler").glob("*.py")}
+    handler_files = {str(path.relative_to(ROOT)) for path in (ROOT / "handler").rglob("*.py")}
     others = {
         "MAR-INF/MANIFEST.json",
         "checkpoint.safetensors",
@@ -83,7 +83,7 @@ def test_another_contract_under_the_same_versions_is_refused(archive: Path, mode
     store.mkdir()
     built = shutil.copyfile(archive, store / archives.versioned_name(fields["model_version"]))
     (model / "contract.json").write_text(json.dumps({**fields, "accept_threshold": 0.5}))
-    with pytest.raises(RuntimeError, match=f"{built.name} holds another contract.json .* raise contract_version"):
+    with pytest.raises(RuntimeError, match=f"{built.name} holds another contract.json .* Raise contract_version"):
         archives.build(model, store)
     assert built.read_bytes() == archive.read_bytes()
 
@@ -100,4 +100,4 @@ def test_describe_command(archive: Path, contract: Contract, tmp_path: Path) -> 
     assert described["classes"] == list(contract.classes)
     (tmp_path / "other.zip").write_bytes(b"PK")
     result = CliRunner().invoke(app, ["describe", str(tmp_path / "other.zip")])
-    assert "no model archive" in str(result.exception)
+    assert "not a model archive" in str(result.exception)
