@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     NO_ORDER_CHECK = "no_order_check"
     NOT_AN_IMAGE = "not_an_image"
+    TOO_COSTLY = "too_costly"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PHOTOS = "too_many_photos"
     TOO_MANY_PIXELS = "too_many_pixels"
@@ -33,6 +34,7 @@ _STATUSES = {
     ErrorCode.EMPTY_BODY: HTTPStatus.BAD_REQUEST,
     ErrorCode.NOT_AN_IMAGE: HTTPStatus.BAD_REQUEST,
     ErrorCode.TRUNCATED_IMAGE: HTTPStatus.BAD_REQUEST,
+    ErrorCode.TOO_COSTLY: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorCode.TOO_MANY_BYTES: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorCode.TOO_MANY_PHOTOS: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorCode.TOO_MANY_PIXELS: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from handler import contract, settings
+from handler.decoding import decode
 from handler.drain import DrainFlag
 from handler.errors import PhotoError, draining, internal_error
 from handler.match import check_expected
@@ -55,6 +56,7 @@ class ImageHandler:
             folder, self.contract, self.settings.threads, self.settings.graph, _accelerator(context)
         )
         self.pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
+        decode.start()
         self.drain_flag = DrainFlag()
         side = self.contract.input_size
         self.runtime.infer(np.zeros((1, side, side, 3), dtype=np.uint8))

@@ -1,5 +1,7 @@
 """Photos as no camera writes them: odd, hostile, and mutated at random."""
 
+import itertools
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -25,6 +27,19 @@ def png(pixels: np.ndarray, colour_type: int, *extra: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     chunks = (png_chunk(b"IHDR", header), *extra, png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def interlaced_png(width: int, height: int) -> bytes:
+    """Return a PNG of 16 bits a colour with alpha, stored in seven passes. Source: PNG specification, 8.2."""
+    packer, parts = zlib.compressobj(9), []
+    for first_column, first_row, columns, rows in (
+        *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+    ):
+        row = bytes(1 + 8 * len(range(first_column, width, columns)))
+        parts += [packer.compress(row) for _ in range(first_row, height, rows)]
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 1))
+    pixels = png_chunk(b"IDAT", b"".join([*parts, packer.flush()]))
+    return b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b"")
 
 
 def tiff(content: bytes, tags: TiffTags, next_directory: int = 0) -> bytes:
@@ -107,6 +122,40 @@ def mutated(data: bytes, chance: np.random.Generator) -> bytes:
         else:
             del changed[begin + len(changed) // 2 :]
     return bytes(changed)
+
+
+def restructured(data: bytes, chance: np.random.Generator) -> bytes:
+    """Return a photo whose pieces are doubled, dropped or moved, with what hides pieces put between them."""
+    pieces = _pieces(data)
+    for _ in range(int(chance.integers(1, 4))):
+        place, other = (int(number) for number in chance.integers(0, len(pieces), 2))
+        kind = int(chance.integers(0, 4))
+        if kind == 0:
+            pieces[place:place] = [pieces[other]] * int(chance.integers(1, 40))
+        elif kind == 1 and len(pieces) > 1:
+            del pieces[place]
+        elif kind == 2:
+            pieces[place], pieces[other] = pieces[other], pieces[place]
+        else:
+            length = struct.pack(">H", 2 + len(pieces[other]) % 65_000)
+            hiding = [b"\xff\x01" + length, b"\xff\xff\xff", b"\xff\xd4" + length, b"\0\0\0\x10free\0\0\0\x08"]
+            pieces.insert(place, hiding[int(chance.integers(0, len(hiding)))])
+    return b"".join(pieces)
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    """Cut a photo where its markers, boxes or chunks begin, and after every 64th byte of formats without such."""
+    if data.startswith(b"\xff\xd8"):
+        starts = [found.start() for found in re.finditer(rb"\xff[^\x00\xff]", data)]
+    elif data[4:8] == b"ftyp":
+        kinds = rb"ftyp|meta|mdat|hdlr|pitm|iloc|iinf|infe|iref|iprp|ipco|ipma|ispe|hvcC|pixi|colr|auxC|irot"
+        starts = [found.start() - 4 for found in re.finditer(kinds, data)]
+    elif data.startswith(b"\x89PNG"):
+        starts = [found.start() - 4 for found in re.finditer(rb"IHDR|PLTE|tRNS|IDAT|IEND|acTL|fcTL|fdAT", data)]
+    else:
+        starts = list(range(64, len(data), 64))
+    bounds = sorted({0, *starts, len(data)})
+    return [data[begin:end] for begin, end in itertools.pairwise(bounds)]
 
 
 def garbage(chance: np.random.Generator) -> bytes:

@@ -153,7 +153,7 @@ def test_a_photo_not_reached_in_time_is_told_to_come_again(contract: Contract) -
     assert CONFIG["responseTimeout"] >= 2 * pipeline.DECODE_QUEUE_TIMEOUT_S
     late = encoded(PICTURE), time.monotonic() - 1
     behind_another = encoded(Image.new("L", (5_000, 5_000)), "PNG"), time.monotonic() + 0.2
-    with decode_module._turn(math.inf):
+    with decode_module.decoder_process.one_large_photo(math.inf):
         for photo, deadline in (late, behind_another):
             refused = prepare(EncodedPhoto(None, photo), Request("predict"), contract, SHIPPED, deadline)
             assert isinstance(refused, PhotoError)
@@ -167,7 +167,10 @@ def test_large_pictures_held_whole_are_decoded_one_after_another() -> None:
         (encoded(Image.new("L", size), progressive=True), True),
         (encoded(Image.new("L", size), "PNG"), True),
     ):
-        with decode_module._turn(math.inf), nullcontext() if not waits else pytest.raises(PhotoError, match="busy"):
+        with (
+            decode_module.decoder_process.one_large_photo(math.inf),
+            nullcontext() if not waits else pytest.raises(PhotoError, match="busy"),
+        ):
             decode(photo, SHIPPED, 128, deadline=time.monotonic() + 2)
 
 
@@ -187,5 +190,9 @@ def test_the_largest_photos_take_bounded_memory(kind: str, tmp_path: Path) -> No
         data = encoded(Image.new("RGB", (5_000, 5_000), (1, 2, 3)), "WEBP", method=0, quality=1)
     else:
         data = encoded(Image.new(kind, (10_000, 10_000)), "PNG", compress_level=1)
-    before = "from handler.decoding.decode import decode; from tests.support.decoding import SHIPPED"
-    assert peak_mb(before, "decode(photo, SHIPPED, 160)", data, tmp_path) < 480
+    before = """
+from handler.decoding.in_process import decode_in_process
+from handler.decoding.limits import Wanted
+from tests.support.decoding import SHIPPED
+"""
+    assert peak_mb(before, "decode_in_process(photo, SHIPPED, Wanted(160))", data, tmp_path) < 480
