@@ -15,7 +15,7 @@ from batch_client import logs, results_commands, returns_commands
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import Processed
-from batch_client.pipeline.lifecycle import Tuning, connect, run_once, stored_as
+from batch_client.pipeline.lifecycle import Tuning, connect, early_end_is_told, run_once, stored_as
 from batch_client.pipeline.options import Resend
 from batch_client.reports.returns_webhook import deliver as deliver_decisions
 from batch_client.reports.returns_webhook import delivering
@@ -87,7 +87,7 @@ def schedule(
     signal.signal(signal.SIGINT, stop)
 
     def once() -> int:
-        with open_results(settings) as database:
+        with early_end_is_told(settings), open_results(settings) as database:
             place = source or settings.inbox
             summary, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
             return summary.exit_code
@@ -134,12 +134,13 @@ def _run_and_report(
     tuning: Tuning | None,
 ) -> None:
     console = Console(stderr=as_json)
-    with open_results(settings) as database:
-        logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
-        place = source or settings.inbox
+    logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
+    place = source or settings.inbox
+    with early_end_is_told(settings), open_results(settings) as database:
         summary, report = run_once(settings, database, place, source_name, resend, console, tuning=tuning)
+    with open_results(settings) as database:
         if as_json:
-            typer.echo(json.dumps({**report, "manifest_problems": summary.manifest_problems}))
+            typer.echo(json.dumps(report))
         else:
             print_summary(console, database, summary, report)
         if (webhook := webhook_of(settings)) is not None:

@@ -26,6 +26,18 @@ def read_settings(**from_command_line: Any) -> BatchSettings:
         fail(ExitCode.USAGE, f"a setting is wrong: {problems}")
 
 
+class EarlyEnd(SystemExit):
+    """The end of the program on a fault we know.
+
+    Attributes:
+        message: what was printed.
+    """
+
+    def __init__(self, code: ExitCode, message: str) -> None:
+        super().__init__(int(code))
+        self.message = message
+
+
 @contextmanager
 def open_results(settings: BatchSettings) -> Iterator[Database]:
     """Give the results, and end the program properly on the faults we know."""
@@ -52,4 +64,4 @@ def _faults() -> Iterator[None]:
 def fail(code: ExitCode, message: str) -> NoReturn:
     """End the program with one line and a code."""
     typer.echo(f"batch-client: {visible(message)}", err=True)
-    raise SystemExit(code)
+    raise EarlyEnd(code, message)

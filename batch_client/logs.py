@@ -49,15 +49,19 @@ def set_up(folder: Path | None, line_format: Literal["text", "json"], to_termina
         line_format: of the file and of the terminal.
         to_terminal: print the lines as well, for a scheduler whose output is the log.
 
-    Raises:
-        OSError: the folder cannot be written.
+    A folder that cannot be written stops no night: the lines then go to the terminal.
     """
     formatter = _JsonLines() if line_format == "json" else _TextLines()
     handlers: list[logging.Handler] = [logging.StreamHandler()] if to_terminal else []
+    problem = ""
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "batch.log"
-        handlers.append(RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_OLD_FILES, encoding="utf-8"))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / "batch.log"
+            handlers.append(RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_OLD_FILES, encoding="utf-8"))
+        except OSError as error:
+            problem = f"LOG_DIR ({folder}) cannot be written: {error.strerror or error}; the log goes to the terminal"
+            handlers = handlers or [logging.StreamHandler()]
     for handler in log.handlers[:]:
         log.removeHandler(handler)
         handler.close()
@@ -66,3 +70,5 @@ def set_up(folder: Path | None, line_format: Literal["text", "json"], to_termina
         log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+    if problem:
+        log.error("%s", problem)

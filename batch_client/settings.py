@@ -47,6 +47,15 @@ class BatchSettings(BaseSettings):
         ge=0,
         description="set by Kubernetes: the INDEX if `BATCH_SHARD` is `/COUNT`",
     )
+    ignore: str = Field(
+        default="",
+        description="more names of files and folders that are left out, separated by `,`, such as `*.pdf,proofs`",
+    )
+    settle_s: float = Field(
+        default=600.0,
+        ge=0,
+        description="seconds: a photo or manifest that ends too early waits while it is younger; its upload may go on",
+    )
     processed: Processed = Field(
         default=Processed.KEEP,
         description="what happens to the file of a classified photo: `keep`, `move` or `delete`; "
@@ -77,3 +86,8 @@ class BatchSettings(BaseSettings):
         default=None,
         description="dead man's switch: URL that is called after each run, with `/fail` after a failed run",
     )
+
+    @property
+    def ignored_names(self) -> list[str]:
+        """The patterns of ``ignore``."""
+        return [pattern.strip() for pattern in self.ignore.split(",") if pattern.strip()]

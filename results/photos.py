@@ -1,7 +1,7 @@
 """Photos and their predictions: what is known, and storing what is new."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from results.orders import pack
 from results.schema import photos, predictions_history, run_failures
 from results.sql import insert_once, now
 
+_NAMES_AT_ONCE = 500
 _STORING_LOCK = 27_112_302  # the number of PostgreSQL's advisory lock; any fixed number will do
 
 
@@ -141,7 +142,8 @@ def find_known(
     for row in connection.execute(query).mappings():
         key = PhotoKey(row["source"], row["filename"], row["sha256"], row["return_id"])
         answered = row["status"] == "classified" and row["answer"] is not None
-        if key in wanted and (answered or (row["status"] == "failed" and row["photo_fault"])):
+        # Without a hash it failed before it was read, and what was found then is found again without the service.
+        if key in wanted and (answered or (row["status"] == "failed" and (row["photo_fault"] or not key.sha256))):
             known[key] = Known(
                 row["id"],
                 row["status"],
@@ -155,6 +157,17 @@ def find_known(
                 contract_version,
             )
     return known
+
+
+def find_stored_names(connection: Connection, source: str, filenames: Collection[str]) -> set[str]:
+    """Return those of some file names under which photos of a source are stored."""
+    found: set[str] = set()
+    names = list(filenames)
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        some = names[start : start + _NAMES_AT_ONCE]
+        query = select(photos.c.filename).where(photos.c.source == source, photos.c.filename.in_(some))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def find_answers(

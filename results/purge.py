@@ -9,11 +9,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     delete,
     func,
     insert,
     or_,
     select,
+    union,
     update,
 )
 
@@ -32,6 +34,7 @@ from results.schema import (
     review_queue,
     reviews,
     run_failures,
+    run_notes,
 )
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters
@@ -164,6 +167,13 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     of_photos = or_(reviews.c.photo_id.in_(ids), reviews.c.prediction_id.in_(predictions))
     reviews_removed = connection.execute(delete(reviews).where(of_photos)).rowcount
     connection.execute(delete(decision_changes).where(decision_changes.c.prediction_id.in_(predictions)))
+    met = union(
+        select(predictions_history.c.run_id).where(predictions_history.c.photo_id.in_(ids)),
+        select(run_failures.c.run_id).where(run_failures.c.photo_id.in_(ids)),
+    )
+    # What was said of a manifest may name the photos and their returns.
+    of_manifest = and_(run_notes.c.kind == "manifest", run_notes.c.run_id.in_(met))
+    connection.execute(delete(run_notes).where(of_manifest))
     connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
     connection.execute(delete(review_queue).where(review_queue.c.photo_id.in_(ids)))
     answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount

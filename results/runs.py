@@ -2,13 +2,13 @@
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, false, func, insert, select, update
 
-from results.schema import runs
+from results.schema import run_notes, runs
 from results.sql import now
 
 
@@ -65,6 +65,30 @@ def finish_run(
     set_counts(connection, run, counts)
     values = {"finished_at": now(), "status": status, "exit_code": exit_code, "message": message}
     connection.execute(update(runs).where(runs.c.id == run).values(**values))
+
+
+def store_notes(connection: Connection, run_id: int, notes: Sequence[tuple[str, str]]) -> None:
+    """Record what a run has to say besides its counts: pairs of kind and message."""
+    rows = [
+        {"run_id": run_id, "number": number, "kind": kind, "message": message.replace("\0", "\\0")}
+        for number, (kind, message) in enumerate(notes)
+    ]
+    if rows:
+        connection.execute(insert(run_notes), rows)
+
+
+def notes_of_run(connection: Connection, run_id: int) -> list[dict[str, str]]:
+    """Return what a run has to say besides its counts: ``kind`` (``warning``, ``manifest``, ``left``, ``ignored``) and
+    ``message``."""
+    query = select(run_notes.c.kind, run_notes.c.message).where(run_notes.c.run_id == run_id)
+    return [dict(row) for row in connection.execute(query.order_by(run_notes.c.number)).mappings()]
+
+
+def newest_found(connection: Connection, source: str, shard: str, limit: int) -> list[int]:
+    """Return how many photos the newest finished runs over a source found, the newest first."""
+    of_source = and_(runs.c.source == source, runs.c.shard == shard, runs.c.status == "finished")
+    query = select(runs.c.found).where(of_source).order_by(runs.c.id.desc()).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def close_interrupted(connection: Connection, shard: str = "") -> list[int]:

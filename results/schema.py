@@ -152,6 +152,16 @@ run_failures = Table(
     Index("ix_run_failures_photo_id", "photo_id"),
 )
 
+# What a run has to say besides its counts, in the order in which it is told.
+run_notes = Table(
+    "run_notes",
+    metadata,
+    Column("run_id", _Id, ForeignKey("runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # warning, manifest, left, ignored
+    Column("message", Text, nullable=False),
+)
+
 # How many rows of each run were purged, so that purged rows are not taken for lost ones.
 purged_rows = Table(
     "purged_rows",

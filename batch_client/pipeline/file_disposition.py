@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from batch_client.pipeline.photo import Photo
-from batch_client.sources.local import FoundFile, sha256_of
+from batch_client.sources.local import FoundFile
+from batch_client.sources.source import sha256_of
 
 _LONGEST_NAME = 220  # bytes; file systems take 255, and a hash or an ending is added to a name
 
@@ -139,11 +140,22 @@ def _copy(photo: Photo, place: Path) -> bool:
         if digest.hexdigest() != photo.key.sha256:
             return False
         temporary.replace(place)
+        _sync(place.parent)
     except FileNotFoundError:
         return False
     finally:
         temporary.unlink(missing_ok=True)
     return True
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name in a folder, and the folder itself, survive a power cut. Source: fsync(2), of the directory."""
+    for each in (folder, folder.parent):
+        descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _free_place(place: Path, sha256: str) -> Path:

@@ -89,7 +89,13 @@ class Finisher:
     def _put_away(self, photo: Photo, outcome: Stored) -> None:
         rejection = _rejection(outcome)
         is_retried = isinstance(outcome, Failed) and not outcome.photo_fault
-        if is_retried or self._disposition.leaves(rejection) or self._stop.reason is StopReason.SOURCE_LOST:
+        is_unread = not photo.key.sha256  # too large, or unreadable: nobody can say what was moved
+        if (
+            is_retried
+            or is_unread
+            or self._disposition.leaves(rejection)
+            or self._stop.reason is StopReason.SOURCE_LOST
+        ):
             photo.release()
         else:
             then = partial(self._on_put_away, photo)

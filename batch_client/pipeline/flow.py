@@ -10,13 +10,14 @@ from typing import Any
 from batch_client.inference.retry import PoisonSuspect, ServiceAway
 from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
-from batch_client.pipeline.photo import Answered, Deferred, Photo, PhotoProcessor, is_for_a_person
+from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, PhotoProcessor, is_for_a_person
 from batch_client.pipeline.progress import RunEnd, RunProgress
 from batch_client.pipeline.run_store import RunStore
 from batch_client.pipeline.stages import Stages
-from batch_client.sources.local import settle
-from batch_client.sources.manifest import Manifest, ManifestUnusable, read_manifest
+from batch_client.sources.manifest import Manifest, read_manifest
+from batch_client.sources.manifest_file import ManifestUnusable
 from batch_client.sources.source import Source, SourceFile, SourceLost
+from batch_client.sources.stability import settle
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.photos import Classified, Known, PhotoKey
 from results.runs import Counts
@@ -107,7 +108,8 @@ class PhotoFlow:
         """Ask which model answers and read the manifest; None if the run ends here."""
         try:
             model = self._processor.client.describe()
-            self.manifest = read_manifest(source, model.classes)
+            stored_names = partial(self._store.stored_names, self._name)
+            self.manifest = read_manifest(source, model.classes, self._options.settle_seconds, stored_names)
         except (ServiceAway, Stopped) as error:
             self.progress.cut_short(str(error))
         except ManifestUnusable as error:
@@ -147,6 +149,10 @@ class PhotoFlow:
         self.progress.deferred += len(group) - len(settled)
         for file in settled:
             entry = self.manifest.entry(file.filename)
+            if entry is None:
+                self.progress.waiting_for_line += 1
+                self.progress.deferred += 1
+                continue
             stages.reading.submit(self._on_read, self._processor.read, file, self._name, entry)
         return bool(group)
 
@@ -155,6 +161,8 @@ class PhotoFlow:
             self._waiting.read.append(future.result())
         except Stopped as error:
             self._defer(None, error)
+        except Gone:
+            self.progress.gone += 1
 
     def _look_up(self, model: ServedModel) -> None:
         """Find out what need not be sent: known photos, and bytes that the model has seen under another name."""
@@ -162,7 +170,7 @@ class PhotoFlow:
         known, predictions = self._known(read, model)
         for photo in read:
             record = known.get(photo.key)
-            if record is not None:
+            if record is not None and (photo.failure is None or photo.failure.code == record.code):
                 if not _needs_picture(photo, record) or self._processor.has_picture(photo):
                     photo.release()
                 self._waiting.known.append((photo, record))
@@ -210,6 +218,7 @@ class PhotoFlow:
             self._waiting.suspects.append(photo)
         else:
             self.progress.deferred += 1
+            self.progress.unfinished += result.is_unfinished
             photo.release()
 
     def _defer(self, photo: Photo | None, error: ServiceAway | Stopped) -> None:

@@ -28,6 +28,7 @@ from batch_client.reports.progress_bar import progress
 from batch_client.reports.summary import report_of_run
 from batch_client.reports.tables import written_whole
 from batch_client.settings import BatchSettings
+from batch_client.sources.names import IgnoreRules
 from batch_client.sources.open import open_source
 from batch_client.sources.shard import Shard
 from batch_client.sources.source import Source
@@ -83,7 +84,7 @@ def run_once(
         UsageError: source or settings are wrong; nothing was recorded.
         ResultsError: results or disk cannot be written.
     """
-    with closing(open_source(source)) as opened:
+    with closing(open_source(source, IgnoreRules(*settings.ignored_names))) as opened:
         return _run_over(settings, database, opened, name, resend, console, stopped, tuning or Tuning())
 
 
@@ -124,12 +125,13 @@ def _run_over(
     shard = _shard(settings)
     _refuse_own_files(source, settings, database)
     disposition = FileDisposition(settings.processed, settings.processed_dir, settings.quarantine_dir)
-    options = RunOptions(disposition, shard, name, resend, tuning.group)
+    options = RunOptions(disposition, shard, name, resend, settings.settle_s, tuning.group)
     stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)
     memory = MemoryBudget(settings.batch_memory_mb * 1_000_000)
-    processor = PhotoProcessor(client, MediaStore(settings.media_dir), memory, stop, settings.audit_share)
+    media = MediaStore(settings.media_dir)
+    processor = PhotoProcessor(client, media, memory, stop, settings.audit_share, settings.settle_s)
     try:
         with (
             run_lock(database, str(shard)) as lock,
@@ -141,16 +143,30 @@ def _run_over(
     except (ResultsError, SourceError) as error:
         code = ExitCode.RESULTS if isinstance(error, ResultsError) else ExitCode.USAGE
         log.error("the run ended with exit code %d: %s", code, error)
-        _notify(settings, {"exit_code": int(code), "message": str(error), "failures": []})
         raise
     finally:
         service.close()
     report = report_of_run(database, summary.run_id)
     _log(report, summary)
-    _notify(settings, report)
-    if settings.report_dir is not None:
+    if settings.report_dir is not None:  # before the ping: a night without its report is no success
         _write_reports(settings.report_dir, settings.media_dir, database, report)
+    _notify(settings, report)
     return summary, report
+
+
+@contextmanager
+def early_end_is_told(settings: BatchSettings) -> Iterator[None]:
+    """Post to the webhook and ping ``/fail`` if the block ends before a run has done so itself."""
+    try:
+        yield
+    except SystemExit as end:
+        if end.code:
+            code = end.code if isinstance(end.code, int) else int(ExitCode.BUG)
+            _notify(settings, {"exit_code": code, "message": getattr(end, "message", ""), "failures": []})
+        raise
+    except Exception as error:
+        _notify(settings, {"exit_code": int(ExitCode.BUG), "message": type(error).__name__, "failures": []})
+        raise
 
 
 def _count(source: Source, options: RunOptions, database: Database) -> int:
@@ -204,24 +220,31 @@ def _write_reports(folder: Path, media: Path, database: Database, report: dict[s
     """Write ``run-N.html`` and ``run-N.json``.
 
     Raises:
-        OSError: the disk refuses.
+        ResultsError: the disk refuses.
     """
-    with database.reading() as connection:
-        write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
-    with written_whole(folder / f"run-{report['id']}.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    try:
+        with database.reading() as connection:
+            write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
+        with written_whole(folder / f"run-{report['id']}.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        log.error("run %d: REPORT_DIR cannot be written: %s", report["id"], error.strerror or error)
+        raise ResultsError(f"REPORT_DIR cannot be written: {error.strerror or error}") from error
 
 
 def _log(report: dict[str, Any], summary: RunSummary) -> None:
     run = {"run": summary.run_id}
-    for problem in summary.manifest_problems:
-        log.error("run %d: %s", summary.run_id, problem, extra={"fields": run})
+    for kind, message in summary.notes:
+        level = logging.ERROR if kind in ("manifest", "warning") else logging.INFO
+        log.log(level, "run %d: %s", summary.run_id, message, extra={"fields": run})
     for failure in report["failures"]:
         if failure["is_new"]:
             fields = {**run, "filename": failure["filename"], "code": failure["code"]}
             text = f"{failure['filename']}: {failure['code']}: {failure['message']}"
             log.warning("run %d: %s", summary.run_id, text, extra={"fields": fields})
-    columns = {name: value for name, value in report.items() if name not in ("id", "failures")}
+    columns = {
+        name: value for name, value in report.items() if name not in ("id", "failures", "notes", "manifest_problems")
+    }
     counts = " ".join(f"{name}={report[name]}" for name in ("found", "classified", "known", "failed", "left"))
     level = logging.INFO if summary.exit_code == ExitCode.OK else logging.ERROR
     message = f"{counts} exit_code={summary.exit_code:d} seconds={summary.seconds:.1f} {summary.message or ''}".strip()

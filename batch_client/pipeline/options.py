@@ -24,6 +24,7 @@ class RunOptions:
         shard: the share of the source that this run takes.
         name: under which the source is stored; its path or URL if empty.
         resend: known photos to send again.
+        settle_seconds: what ends too early counts as unfinished while it is younger.
         group: photos that are stored together. A killed run sends at most two groups again.
     """
 
@@ -31,4 +32,5 @@ class RunOptions:
     shard: Shard
     name: str = ""
     resend: Resend = Resend.NONE
+    settle_seconds: float = 600.0
     group: int = 64

@@ -20,6 +20,7 @@ from service_client.client import PictureWish
 from service_client.responses import PhotoRejected, Picture, Prediction, ServiceFault
 
 LARGEST_PHOTO = 50_000_000  # bytes; the service refuses more
+_ENDS_TOO_EARLY = ("truncated_image", "empty_body")  # codes of the service for what an upload leaves that stalled
 
 log = logging.getLogger("batch_client")
 
@@ -84,7 +85,18 @@ class Answered:
 
 @dataclass(frozen=True)
 class Deferred:
-    """The file changed while the photo was sent, so it waits for the next run."""
+    """The photo waits for the next run.
+
+    Attributes:
+        is_unfinished: it ends too early, and is so young that it may still be being uploaded; else its file changed
+            while it was sent.
+    """
+
+    is_unfinished: bool = False
+
+
+class Gone(Exception):
+    """The file was removed or renamed after it was listed."""
 
 
 class PhotoProcessor:
@@ -96,25 +108,34 @@ class PhotoProcessor:
         memory: budget for the bytes of all photos in work.
         stop: of the run.
         sample_rate: share of the accepted photos that a person looks at, drawn at random.
+        settle_seconds: a photo that ends too early counts as unfinished while it is younger.
     """
 
     def __init__(
-        self, client: RetryingClient, media: MediaStore, memory: MemoryBudget, stop: StopSignal, sample_rate: float
+        self,
+        client: RetryingClient,
+        media: MediaStore,
+        memory: MemoryBudget,
+        stop: StopSignal,
+        sample_rate: float,
+        settle_seconds: float,
     ) -> None:
         self.client = client
         self.memory = memory
         self._media = media
         self._stop = stop
         self._sample_rate = sample_rate
+        self._settle_seconds = settle_seconds
 
     def read(self, file: SourceFile, source: str, entry: Entry) -> Photo:
         """Read a file once: hash its bytes and hold them.
 
         Raises:
             Stopped: the run is to end; a lost source ends it.
+            Gone: there is no such file any more.
         """
         self._stop.check()  # reading from a source that is lost takes a time-out for each file
-        state, _ = file.watch()
+        state, _ = file.watch(0.0)
         key = PhotoKey(source, file.filename, "", entry.return_id)
         photo = Photo(file, key, 0, entry.expected_category, state, time.time())
         try:
@@ -122,6 +143,8 @@ class PhotoProcessor:
         except SourceLost as error:
             self._stop.stop(StopReason.SOURCE_LOST)
             raise Stopped from error
+        except FileNotFoundError as error:
+            raise Gone from error
         except OSError as error:
             message = f"It cannot be read: {error.strerror or error}."
             if isinstance(error, PermissionError):
@@ -197,26 +220,23 @@ class PhotoProcessor:
 
     def _read(self, photo: Photo) -> Photo:
         size = photo.state[0] if photo.state is not None else None
-        held = self.memory.hold(size) if size is None or size <= LARGEST_PHOTO else None
-        digest, count = hashlib.sha256(), 0
+        if size is not None and size > LARGEST_PHOTO:
+            return _too_large(photo, size)
+        held = self.memory.hold(size)
+        digest = hashlib.sha256()
         try:
             for chunk in photo.file.chunks():
                 digest.update(chunk)
-                count += len(chunk)
-                if held is not None and count <= LARGEST_PHOTO:
-                    held.data += chunk
+                held.data += chunk
+                if len(held.data) > LARGEST_PHOTO:
+                    held.release()
+                    return _too_large(photo, LARGEST_PHOTO)
         except BaseException:
-            if held is not None:
-                held.release()
+            held.release()
             raise
-        key = replace(photo.key, sha256=digest.hexdigest())
-        photo = replace(photo, key=key, size=count, held=held, is_sampled=random.random() < self._sample_rate)
-        if held is not None and count <= LARGEST_PHOTO:
-            held.trim()
-            return photo
-        photo.release()
-        message = f"The file has {count} bytes, the limit is {LARGEST_PHOTO}. Save a smaller JPEG."
-        return replace(photo, held=None, failure=_failed(photo, "too_many_bytes", message, is_permanent=True))
+        key, count = replace(photo.key, sha256=digest.hexdigest()), len(held.data)
+        held.trim()
+        return replace(photo, key=key, size=count, held=held, is_sampled=random.random() < self._sample_rate)
 
     def _picture_wish(self, photo: Photo) -> PictureWish | None:
         if self._media.exists(photo.key.sha256):
@@ -233,9 +253,16 @@ class PhotoProcessor:
             is_wanted = wish == "always" or (wish == "review" and answer.decision == "review")
             return Answered(_classified(photo, answer), answer.picture, is_wanted and answer.picture is None)
         if isinstance(answer, PhotoRejected):
+            if answer.code in _ENDS_TOO_EARLY and self._is_young(photo):
+                return Deferred(is_unfinished=True)
             return Answered(_failed(photo, answer.code, answer.message, is_permanent=True))
         message = f"The service answers other photos, but not this one: {answer.message}"
         return Answered(_failed(photo, "no_answer", message, is_permanent=False))
+
+    def _is_young(self, photo: Photo) -> bool:
+        """Return whether a photo was written so recently that its upload may only have stalled."""
+        age = photo.file.age()
+        return age is not None and abs(age) < self._settle_seconds
 
 
 def is_for_a_person(outcome: Classified) -> bool:
@@ -264,3 +291,11 @@ def _classified(photo: Photo, answer: Prediction) -> Classified:
 
 def _failed(photo: Photo, code: str, message: str, is_permanent: bool) -> Failed:
     return Failed(photo.key, photo.size, code, message, is_permanent, photo.expected_category)
+
+
+def _too_large(photo: Photo, size: int) -> Photo:
+    """Return a photo that is not read: it has no hash, and stays where it is."""
+    message = (
+        f"The file has more than {LARGEST_PHOTO} bytes. Save a photo as a smaller JPEG; videos are not classified."
+    )
+    return replace(photo, size=size, failure=_failed(replace(photo, size=size), "too_many_bytes", message, True))

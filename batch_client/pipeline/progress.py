@@ -42,6 +42,9 @@ class RunProgress:
         deferred: photos that this run leaves to the next one and that ``counts`` does not hold yet.
         newly_failed: photos that failed in this run.
         sent: photos that came to an outcome in this run.
+        waiting_for_line: photos left because their line of the manifest could not be used.
+        unfinished: photos left because they end too early and may still be being uploaded.
+        gone: files that were removed or renamed after they were listed; not counted as found.
         is_cut_short: something was not done because the run is to end: a photo, or a picture of one.
         cause: why the run ends early, in more words than its reason.
         not_put_away: files that the disk refused to move, copy or delete.
@@ -53,6 +56,9 @@ class RunProgress:
     deferred: int = 0
     newly_failed: int = 0
     sent: int = 0
+    waiting_for_line: int = 0
+    unfinished: int = 0
+    gone: int = 0
     is_cut_short: bool = False
     cause: str = ""
     not_put_away: int = 0
@@ -97,4 +103,7 @@ class RunProgress:
         if self.not_put_away:
             message = f"{self.not_put_away} not put away: {self.first_not_put_away}"
             return RunEnd("finished", ExitCode.RESULTS, message)
+        if self.waiting_for_line:
+            message = f"{self.waiting_for_line} photos wait until their lines of the manifest are mended"
+            return RunEnd("finished", ExitCode.USAGE, message)
         return RunEnd("finished", ExitCode.PHOTOS_FAILED if self.newly_failed else ExitCode.OK)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.flow import PhotoFlow
+from batch_client.pipeline.notes import EARLIER_RUNS, notes_of
 from batch_client.pipeline.options import RunOptions
 from batch_client.pipeline.photo import PhotoProcessor
 from batch_client.pipeline.run_store import RunStore
@@ -28,7 +29,7 @@ class RunSummary:
         message: why it stopped early, or what a person has to repair; None if neither.
         seconds: how long it took.
         sent: photos that came to an outcome in this run.
-        manifest_problems: lines of the manifest that could not be used.
+        notes: what else there is to say: pairs of kind and message.
     """
 
     run_id: int
@@ -37,7 +38,7 @@ class RunSummary:
     message: str | None
     seconds: float
     sent: int
-    manifest_problems: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
 
 
 def run_source(
@@ -81,7 +82,9 @@ def run_source(
             runs.finish_run(connection, run_id, "stopped", ExitCode.RESULTS, progress.counts, str(error))
         raise
     with database.writing() as connection:
+        earlier = runs.newest_found(connection, name, str(options.shard), EARLIER_RUNS)
+        notes = notes_of(progress, end, flow.manifest, source.ignored, earlier)
+        runs.store_notes(connection, run_id, notes)
         runs.finish_run(connection, run_id, end.status, end.exit_code, progress.counts, end.message)
     seconds = time.monotonic() - started
-    problems = flow.manifest.problems
-    return RunSummary(run_id, progress.counts, end.exit_code, end.message, seconds, progress.sent, problems)
+    return RunSummary(run_id, progress.counts, end.exit_code, end.message, seconds, progress.sent, notes)

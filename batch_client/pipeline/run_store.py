@@ -1,6 +1,6 @@
 """What a run reads from the results and writes to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -35,6 +35,11 @@ class RunStore:
         """Record which model answers."""
         with self._database.writing() as connection:
             runs.set_versions(connection, self.run_id, model.model_version, model.contract_version)
+
+    def stored_names(self, source: str, filenames: Collection[str]) -> set[str]:
+        """Return those of some file names under which photos of a source are stored."""
+        with self._database.reading() as connection:
+            return photos.find_stored_names(connection, source, filenames)
 
     def look_up(
         self, keys: Sequence[PhotoKey], model: ServedModel

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports.tables import existing_run, written_whole
-from results import reporting
+from results import reporting, runs
 
 _PICTURES = 200  # a page of some megabytes; what is beyond is for the review desk, not for a page
 _LINES = 500
@@ -45,6 +45,7 @@ def write_html(connection: Connection, run: int, path: Path, media: Path | None)
         to_review=to_review,
         repeats=reporting.repeats(connection, run, _LINES),
         failures=reporting.failures(connection, run, _LINES),
+        notes=runs.notes_of_run(connection, run),
     )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -103,13 +104,9 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def _percent(probability: float) -> str:
-    """Return a probability for people; neither certain nor impossible where only rounding would make it so."""
-    if 0.9995 <= probability < 1:
-        return "> 99.9%"
-    if 0 < probability < 0.0005:
-        return "< 0.1%"
-    return f"{probability:.1%}"
+def _percent(share: float) -> str:
+    """Return a share of 1 as the desk writes it: never 100% for what is not all."""
+    return f"{100 if share >= 1 else min(share * 100, 99.9):.1f}%"
 
 
 def _width(share: float) -> str:

@@ -10,14 +10,15 @@ from rich.table import Table
 from batch_client.pipeline.run import RunSummary
 from batch_client.reports.tables import existing_run
 from batch_client.sources.names import visible
-from results import reporting
+from results import reporting, runs
 from results.database import Database
 
 _FAILURES_SHOWN = 20
+_NOTES_SHOWN = 20
 
 
 def report_of_run(database: Database, run: int) -> dict[str, Any]:
-    """Return the columns of a run, its ``failures``, and how many ``repeats`` it met.
+    """Return the columns of a run, its ``failures``, how many ``repeats`` it met, and its ``notes``.
 
     Raises:
         UsageError: there is no such run.
@@ -25,7 +26,10 @@ def report_of_run(database: Database, run: int) -> dict[str, Any]:
     with database.reading() as connection:
         columns = existing_run(connection, run)
         failures = reporting.failures_by_name(connection, run)
-        return {**columns, "failures": failures, "repeats": reporting.count_repeats(connection, run)}
+        notes = runs.notes_of_run(connection, run)
+        problems = [note["message"] for note in notes if note["kind"] == "manifest"]
+        repeats = reporting.count_repeats(connection, run)
+    return {**columns, "failures": failures, "repeats": repeats, "notes": notes, "manifest_problems": problems}
 
 
 def print_summary(console: Console, database: Database, summary: RunSummary, report: dict[str, Any]) -> None:
@@ -37,8 +41,7 @@ def print_summary(console: Console, database: Database, summary: RunSummary, rep
         console.print()
     print_failures(console, report["failures"])
     _print_repeats(console, report)
-    for problem in summary.manifest_problems:
-        console.print(f"[bold red]{escape(problem)}[/]")
+    _print_notes(console, report["notes"])
     counts = summary.counts
     console.print(
         f"run {summary.run_id}: found {counts.found} = classified {counts.classified} + known {counts.known} "
@@ -105,6 +108,16 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
         console.print(f"[bold red]stopped early:[/] {escape(report['message'])}")
     print_failures(console, report["failures"])
     _print_repeats(console, report)
+    _print_notes(console, report["notes"])
+
+
+def _print_notes(console: Console, notes: list[dict[str, str]]) -> None:
+    """Print what there is to say besides the counts; what needs somebody stands out."""
+    for note in notes[:_NOTES_SHOWN]:
+        text = escape(note["message"])
+        console.print(f"[bold red]{text}[/]" if note["kind"] in ("warning", "manifest") else text)
+    if len(notes) > _NOTES_SHOWN:
+        console.print(f"and {len(notes) - _NOTES_SHOWN} more notes: `batch-client show RUN --json`")
 
 
 def _print_repeats(console: Console, report: dict[str, Any]) -> None:

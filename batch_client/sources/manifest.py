@@ -1,22 +1,20 @@
-"""The optional ``manifest.csv`` in a source's root: which return a photo belongs to, and what it should show."""
+"""The optional manifest of a source: which return a photo belongs to, and what was ordered."""
 
-import csv
-import io
+import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TextIO
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
+from batch_client.sources.manifest_file import COLUMNS, ManifestText, ManifestUnusable, read_text
 from batch_client.sources.source import Source, SourceLost
 
-FILE_NAME = "manifest.csv"
-_COLUMNS = ("filename", "return_id", "expected_category")
 _LONGEST_RETURN_ID = 200  # characters; an index of PostgreSQL takes some 2,700 bytes a row
-_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")  # what PostgreSQL refuses, and bytes that are no UTF-8
-
-
-class ManifestUnusable(RuntimeError):
-    """Nothing can be read from the manifest; the message says why and what to do."""
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff\ufffd]")  # what PostgreSQL refuses, and bytes that could not be decoded
+_NAMES_SHOWN = 5
+SETTLE_SECONDS = 600.0
+StoredNames = Callable[[Collection[str]], Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class Entry:
     """What the manifest says of one photo.
 
     Attributes:
-        return_id: of the return it belongs to; empty where none is given.
-        expected_category: what was ordered; None where none is given.
+        return_id: of the return it belongs to; empty if none is given.
+        expected_category: what was ordered; None if none is given.
     """
 
     return_id: str = ""
@@ -34,94 +32,211 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The entries by file name, and a sentence with its line number for each line that could not be used."""
+    """What a manifest says of the photos of its source.
 
-    entries: Mapping[str, Entry]
+    Attributes:
+        entries: by file name, as the file is called in the source.
+        waiting: names of photos whose line could not be used. Without their return they would be other records, and
+            doubled once the line is mended.
+        unnamed_wait: the line of some photo cannot be read or has not come yet, and nobody knows whose: photos that
+            no line names wait too.
+        problems: a sentence for each line or kind of line that could not be used.
+        without_photo: lines that name no photo of the source, nor one that an earlier run has stored.
+        unnamed: photos that no line names.
+    """
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
+    unnamed_wait: bool = False
     problems: tuple[str, ...] = ()
+    without_photo: int = 0
+    unnamed: int = 0
 
-    def entry(self, filename: str) -> Entry:
-        """Return what is said of a photo; an empty entry where nothing is."""
-        return self.entries.get(filename, Entry())
+    def entry(self, filename: str) -> Entry | None:
+        """Return what is said of a photo; an empty entry if nothing is; None if the photo has to wait."""
+        if filename in self.waiting:
+            return None
+        if filename in self.entries:
+            return self.entries[filename]
+        return None if self.unnamed_wait else Entry()
 
 
-def read_manifest(source: Source, classes: Collection[str]) -> Manifest:
-    """Read a source's manifest; a bad line is reported and left out, and never keeps the others from being used.
+def read_manifest(
+    source: Source,
+    classes: Collection[str],
+    settle_seconds: float = SETTLE_SECONDS,
+    stored_names: StoredNames | None = None,
+) -> Manifest:
+    """Read a source's manifest; a bad cell costs only itself, a bad line only its own photo.
 
-    Where the file is there and no line of it can be used, its photos must wait: without their return they would be
-    other records, and stand there twice once it is mended.
+    If there is a manifest and nothing of it can be used, its photos must wait: without their return they would be
+    other records, and doubled once the manifest is mended.
 
     Args:
         source: of the photos.
         classes: categories that may be expected.
+        settle_seconds: a manifest that ends without a line break counts as half-written while it is younger.
+        stored_names: returns those of some file names that an earlier run has stored; None if nobody knows.
 
     Raises:
         SourceLost: the source can no longer be reached.
-        ManifestUnusable: there is a manifest, and it cannot be read or has another header.
+        ManifestUnusable: there is a manifest, and it cannot be read, is still being written, or has another header.
     """
     try:
-        file = source.open_manifest(FILE_NAME)
-        if file is None:
-            return Manifest({})
-        # A line with bytes that are no UTF-8 is refused by itself; they come as surrogates.
-        with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-            return _read(text, classes)
+        text = read_text(source, settle_seconds)
     except SourceLost:
         raise
     except OSError as error:
-        raise ManifestUnusable(f"{FILE_NAME} cannot be read: {error.strerror or error}. Mend or remove it.") from error
+        raise ManifestUnusable(f"the manifest cannot be read: {error.strerror or error}. Mend or remove it.") from error
+    if text is None:
+        return Manifest()
+    lines = _Lines(text, classes)
+    return lines.matched((file.filename for file in source.files()), stored_names)
 
 
-def _read(file: TextIO, classes: Collection[str]) -> Manifest:
-    lines = _lines(file)
-    header = [name.strip() for name in next(lines, None) or []]
-    unknown = [name for name in header if name not in _COLUMNS]
-    if "filename" not in header or unknown or len(set(header)) != len(header):
-        raise ManifestUnusable(
-            f"{FILE_NAME} line 1: the header must be {','.join(_COLUMNS)}, found {','.join(header)!a}. "
-            "Save it as CSV UTF-8, or remove it."
-        )
-    entries: dict[str, Entry] = {}
-    problems: list[str] = []
-    for line, cells in enumerate(lines, start=2):
-        if cells is not None and not any(cells):
-            continue
-        try:
-            filename, entry = _entry(cells, header, classes)
-            if filename in entries:
-                raise ValueError(f"{filename!r} stands there twice")
-            entries[filename] = entry
-        except ValueError as error:
-            problems.append(f"{FILE_NAME} line {line}: {error}")
-    return Manifest(entries, tuple(problems))
+class _Lines:
+    """The lines of a manifest while they are read."""
+
+    def __init__(self, text: ManifestText, classes: Collection[str]) -> None:
+        self._text = text
+        self._classes = {name.casefold(): name for name in classes}
+        self._entries: dict[str, Entry] = {}
+        self._numbers: dict[str, int] = {}  # of the line, by the name written in it; refused lines too
+        self._unreadable = False  # a line of which not even the file name is known
+        self._unknown: Counter[str] = Counter()  # categories
+        self.problems: list[str] = []
+        self._check_columns()
+        numbered = [(number, cells) for number, cells in text.lines if cells is None or any(map(str.strip, cells))]
+        for index, (number, cells) in enumerate(numbered):
+            if text.ends_early and index == len(numbered) - 1:
+                self._refuse(number, None, "it has no line break, and the file is new: it may be half a line")
+            else:
+                self._read(number, cells)
+        self._tell_unknown_categories()
+
+    def matched(self, filenames: Iterable[str], stored_names: StoredNames | None) -> Manifest:
+        """Return the manifest of a source with these files."""
+        exact, alike, unnamed = set[str](), dict[str, list[str]](), 0
+        folded: dict[str, list[str]] = {}
+        for name in self._numbers:
+            folded.setdefault(_folded(name), []).append(name)
+        for filename in filenames:
+            if filename in self._numbers:
+                exact.add(filename)
+            elif (key := _folded(filename)) in folded:
+                alike.setdefault(key, []).append(filename)
+            else:
+                unnamed += 1
+        entries = dict(self._entries)
+        waiting = {name for name in exact if name not in self._entries}
+        found = set(exact)
+        for key, files in alike.items():
+            written = [name for name in folded[key] if name not in exact]
+            if len(written) == 1 and len(files) == 1:
+                if entry := self._entries.get(written[0]):
+                    entries[files[0]] = entry
+                else:
+                    waiting.add(files[0])
+            elif written:
+                self.problems.append(
+                    f"{self._text.name} line {self._numbers[written[0]]}: {written[0]!r} may mean any of "
+                    f"{', '.join(map(repr, files[:_NAMES_SHOWN]))}: they differ in capitals or Unicode form only"
+                )
+                waiting.update(files)
+            else:
+                unnamed += len(files)
+            found.update(written)
+        missing = [name for name in self._numbers if name not in found]
+        without_photo = self._tell_missing(missing, stored_names)
+        unnamed_wait = self._unreadable or self._text.ends_early
+        if unnamed and unnamed_wait:
+            self.problems.append(
+                f"{unnamed} photos that no line of {self._text.name} names wait: a line above may be theirs"
+            )
+        return Manifest(entries, frozenset(waiting), unnamed_wait, tuple(self.problems), without_photo, unnamed)
+
+    def _read(self, number: int, cells: list[str] | None) -> None:
+        if cells is None:
+            self._refuse(number, None, "it is no CSV: a quotation mark is not closed, or stands within a cell")
+            return
+        width = len(self._text.header)
+        named = dict(zip(self._text.header, map(str.strip, cells), strict=False))
+        filename = _path(named.get("filename", ""))
+        return_id, expected = named.get("return_id", ""), named.get("expected_category", "")
+        if not filename:
+            self._refuse(number, None, "the file name is empty")
+        elif _NO_TEXT.search(filename):
+            self._refuse(number, None, "it holds a zero or bytes that are no UTF-8. Save it as CSV UTF-8")
+        elif any(cell.strip() for cell in cells[width:]):
+            self._refuse(number, filename, f"{width} cells expected, {len(cells)} found")
+        elif _NO_TEXT.search(return_id):
+            self._refuse(
+                number, filename, "its return_id holds a zero or bytes that are no UTF-8. Save it as CSV UTF-8"
+            )
+        elif len(return_id) > _LONGEST_RETURN_ID:
+            limit = f"the limit is {_LONGEST_RETURN_ID}"
+            self._refuse(number, filename, f"return_id has {len(return_id)} characters, {limit}")
+        elif filename in self._numbers:
+            self._tell_twice(number, filename, return_id, self._category(expected))
+        else:
+            self._numbers[filename] = number
+            self._entries[filename] = Entry(return_id, self._category(expected, count=True))
+
+    def _refuse(self, number: int, filename: str | None, reason: str) -> None:
+        self.problems.append(f"{self._text.name} line {number}: {reason}")
+        if filename is None:
+            self._unreadable = True
+        elif filename not in self._numbers:
+            self._numbers[filename] = number
+
+    def _tell_twice(self, number: int, filename: str, return_id: str, expected: str | None) -> None:
+        if self._entries.get(filename) == Entry(return_id, expected):
+            return  # the same line again says nothing new
+        self.problems.append(f"{self._text.name} line {number}: {filename!r} stands there twice")
+
+    def _category(self, text: str, count: bool = False) -> str | None:
+        if not text:
+            return None
+        known = self._classes.get(text.casefold())
+        if known is None and count:
+            self._unknown[text] += 1
+        return known
+
+    def _tell_unknown_categories(self) -> None:
+        for text, lines in self._unknown.items():
+            near = difflib.get_close_matches(text.casefold(), self._classes, n=3)
+            nearest = f"; the nearest are {', '.join(self._classes[name] for name in near)}" if near else ""
+            of_lines = f"{lines} line{'' if lines == 1 else 's'}"
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            self.problems.append(
+                f"{self._text.name}: expected_category {shown!r} is none of the categories ({of_lines}){nearest}"
+            )
+
+    def _tell_missing(self, missing: list[str], stored_names: StoredNames | None) -> int:
+        """Tell which lines name no photo; those of an earlier run, moved away since, are no news."""
+        stored = set(stored_names(missing)) if missing and stored_names is not None else set()
+        news = [name for name in missing if name not in stored]
+        if news:
+            shown = ", ".join(f"{name!r} (line {self._numbers[name]})" for name in news[:_NAMES_SHOWN])
+            more = f" and {len(news) - _NAMES_SHOWN} more" if len(news) > _NAMES_SHOWN else ""
+            what = "line names" if len(news) == 1 else "lines name"
+            self.problems.append(f"{self._text.name}: {len(news)} {what} no photo in the source: {shown}{more}")
+        return len(news)
+
+    def _check_columns(self) -> None:
+        for name in self._text.unused:
+            near = difflib.get_close_matches(name.casefold(), COLUMNS, n=1, cutoff=0.75)
+            if near and near[0] not in self._text.header:
+                self.problems.append(f"{self._text.name}: the column {name!r} is not used; is it {near[0]}?")
 
 
-def _lines(file: TextIO) -> Iterator[list[str] | None]:
-    """Give the cells of each line, None where it has none.
-
-    Each line by itself: a quotation mark that is not closed must not swallow those behind it.
-    """
-    for line in file:
-        try:
-            yield next(csv.reader([line], strict=True))
-        except csv.Error:
-            yield None
+def _path(text: str) -> str:
+    """Return a file name as the source writes it: ``/`` between folders, and relative."""
+    path = re.sub(r"/+", "/", text.replace("\\", "/"))
+    while path.startswith("./"):
+        path = path[2:]
+    return path.removeprefix("/")
 
 
-def _entry(line: list[str] | None, header: list[str], classes: Collection[str]) -> tuple[str, Entry]:
-    if line is None:
-        raise ValueError("it is no CSV: a quotation mark is not closed, or stands within a cell")
-    if any(_NO_TEXT.search(cell) for cell in line):
-        raise ValueError("it holds a zero or bytes that are no UTF-8. Save it as CSV UTF-8")
-    if len(line) != len(header):
-        raise ValueError(f"{len(header)} cells expected, {len(line)} found")
-    cells = dict(zip(header, line, strict=True))
-    filename = cells["filename"].strip().replace("\\", "/").removeprefix("./")
-    if not filename:
-        raise ValueError("the file name is empty")
-    expected = cells.get("expected_category", "").strip() or None
-    if expected is not None and expected not in classes:
-        raise ValueError(f"expected_category {expected!r} is none of the categories")
-    return_id = cells.get("return_id", "").strip()
-    if len(return_id) > _LONGEST_RETURN_ID:
-        raise ValueError(f"return_id has {len(return_id)} characters, the limit is {_LONGEST_RETURN_ID}")
-    return filename, Entry(return_id, expected)
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -1,9 +1,10 @@
 """Photos in an object store: S3 and what speaks its language, Google Cloud Storage, Azure Blob Storage."""
 
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from batch_client.sources.remote import FileSystem, RemoteFolder
+from batch_client.sources.names import IgnoreRules
+from batch_client.sources.remote import FileSystem, Listed, RemoteFolder
 from batch_client.sources.source import CHUNK
 
 
@@ -14,16 +15,17 @@ class ObjectStore(RemoteFolder):
         name: the URL.
         root: bucket and prefix.
         fs: its file system; one for all threads, as fsspec's asynchronous ones may be.
+        rules: names that are left out.
     """
 
-    def __init__(self, name: str, root: str, fs: FileSystem) -> None:
-        super().__init__(name, root, lambda: fs)
+    def __init__(self, name: str, root: str, fs: FileSystem, rules: IgnoreRules | None = None) -> None:
+        super().__init__(name, root, lambda: fs, rules)
 
     def open(self, fs: FileSystem, path: str) -> BinaryIO:
         """Open an object; s3fs reads no bytes of another one that has taken its place meanwhile."""
         return cast(BinaryIO, fs.open(path, "rb", block_size=CHUNK))
 
-    def paths(self, fs: FileSystem) -> Iterator[tuple[str, None]]:
+    def paths(self, fs: FileSystem) -> Iterator[Listed]:
         """List page by page where the store is S3; the others by fsspec's common interface, folder by folder.
 
         Raises:
@@ -34,7 +36,7 @@ class ObjectStore(RemoteFolder):
         for path in _s3_keys(fs, self.root) if fs.protocol[0] == "s3" else _walk(fs, self.root):
             found = True
             if path and not path.endswith("/"):  # what a console makes to show a folder
-                yield path, None
+                yield Listed(path)
         if not found and fs.isfile(self.root):
             raise NotADirectoryError(self.root)
         self.is_nowhere = not found and "/" in self.root
@@ -53,11 +55,31 @@ def _s3_keys(fs: FileSystem, root: str) -> Iterator[str]:
 
 
 def _walk(fs: FileSystem, root: str) -> Iterator[str]:
-    root = fs._strip_protocol(root).rstrip("/")
+    """List folder by folder through fsspec's common interface, depth first."""
+    root = root.strip("/")
     try:
-        for folder, _, names in fs.walk(root, on_error="raise"):
-            below = folder.removeprefix(root).strip("/")
-            yield from (f"{below}/{name}" if below else name for name in sorted(names))
+        stack = [_entries(fs, root)]
     except FileNotFoundError:
-        if not fs.exists(root.strip("/").partition("/")[0]):
+        if not fs.exists(root.partition("/")[0]):
             raise
+        return
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+        elif entry["type"] == "directory":
+            stack.append(_entries(fs, entry["name"].rstrip("/")))
+        elif (path := entry["name"].strip("/")) != root:
+            yield path.removeprefix(f"{root}/")
+
+
+def _entries(fs: FileSystem, folder: str) -> Iterator[Any]:
+    """Return what lies in a folder, in order; without the object that a console makes to show the folder."""
+    listed = fs.ls(folder, detail=True)
+    own = folder.strip("/")
+    return iter(
+        sorted(
+            (entry for entry in listed if entry["name"].strip("/") != own or entry["type"] == "file"),
+            key=lambda entry: str(entry["name"]),
+        )
+    )

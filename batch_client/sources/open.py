@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from batch_client.errors import UsageError
 from batch_client.sources.local import Folder
+from batch_client.sources.names import IgnoreRules
 from batch_client.sources.source import Source
 
 # Seconds; and attempts as newer SDKs make them, for botocore's older kind waits half a minute before it gives up.
@@ -36,8 +37,12 @@ _STORES = {
 }
 
 
-def open_source(text: str) -> Source:
+def open_source(text: str, rules: IgnoreRules | None = None) -> Source:
     """Return the source that a path or URL names; nothing is connected yet.
+
+    Args:
+        text: the path or URL.
+        rules: names that are left out; None for the built-in ones.
 
     Raises:
         UsageError: no such kind of URL, or its library is not installed. The message repeats no part of the URL that
@@ -45,15 +50,15 @@ def open_source(text: str) -> Source:
     """
     scheme, mark, rest = text.partition("://")
     if not mark:
-        return Folder(Path(text))
+        return Folder(Path(text), rules)
     if scheme == "sftp":
-        return _sftp(rest)
+        return _sftp(rest, rules)
     if scheme not in _STORES:
         raise UsageError(f"{scheme}:// is no source. Name a folder, or an s3://, gs://, az:// or sftp:// URL.")
-    return _object_store(scheme, rest.strip("/"))
+    return _object_store(scheme, rest.strip("/"), rules)
 
 
-def _object_store(scheme: str, path: str) -> Source:
+def _object_store(scheme: str, path: str, rules: IgnoreRules | None) -> Source:
     store = _STORES[scheme]
     bucket = path.partition("/")[0]
     if not bucket:
@@ -65,11 +70,17 @@ def _object_store(scheme: str, path: str) -> Source:
 
     from batch_client.sources.object_store import ObjectStore
 
-    fs = fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **store.options)
-    return ObjectStore(f"{scheme}://{path}", path, fs)
+    options = {"skip_instance_cache": True, "use_listings_cache": False, **store.options}
+    if scheme == "gs":  # by fsspec's name comes another class, which first asks each bucket's layout over gRPC
+        from gcsfs.core import GCSFileSystem
+
+        fs = GCSFileSystem(**options)
+    else:
+        fs = fsspec.filesystem(scheme, **options)
+    return ObjectStore(f"{scheme}://{path}", path, fs, rules)
 
 
-def _sftp(rest: str) -> Source:
+def _sftp(rest: str, rules: IgnoreRules | None) -> Source:
     authority, _, path = rest.partition("/")
     try:
         parts = urlsplit(f"//{authority}")
@@ -82,12 +93,11 @@ def _sftp(rest: str) -> Source:
     from batch_client.sources.sftp import SftpFolder
 
     user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
-    return SftpFolder(host, port, user, password, "/" + path.strip("/"))
+    return SftpFolder(host, port, user, password, "/" + path.strip("/"), rules)
 
 
 def _require(module: str, scheme: str) -> None:
     try:
-        import_module("fsspec")
         import_module(module)
     except ImportError as error:
         remedy = f"python -m tools.install {scheme}"

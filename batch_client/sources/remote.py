@@ -1,22 +1,38 @@
-"""Photos that lie behind a URL, read through fsspec."""
+"""Photos that lie behind a URL."""
 
-import io
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, BinaryIO, ClassVar, NoReturn, TextIO
+from typing import Any, BinaryIO, ClassVar, NamedTuple, NoReturn, cast
 
 from batch_client.errors import SourceError
-from batch_client.sources.local import SETTLE_SECONDS, is_ignored, printable
-from batch_client.sources.manifest import FILE_NAME as MANIFEST
-from batch_client.sources.source import CHUNK, SourceFile, SourceLost, State
+from batch_client.sources.manifest_file import is_manifest_name
+from batch_client.sources.names import IgnoreRules, printable, without_live_videos
+from batch_client.sources.source import CHUNK, SourceFile, SourceLost, State, UnlistedFolder
 
-FileSystem = Any  # fsspec is not typed
+FileSystem = Any  # fsspec is not typed; each kind of place has its own
+_LINES_AT_ONCE = 500
 _CONNECTIONS = 4  # open at once; an SSH server refuses from the tenth on that comes at the same time
+
+
+class Listed(NamedTuple):
+    """One entry of a listing.
+
+    Attributes:
+        path: relative to the root.
+        state: of the file; None where a file appears only when it is whole.
+        problem: why the folder at this path, or what follows it, could not be listed; None for a file.
+    """
+
+    path: str
+    state: State | None = None
+    problem: str | None = None
 
 
 class RemoteFolder:
@@ -29,31 +45,35 @@ class RemoteFolder:
         name: the URL without user and password.
         root: path in the file system.
         connect: returns a file system.
+        rules: names that are left out.
     """
 
     readers = _CONNECTIONS
     is_nowhere = False
 
-    def __init__(self, name: str, root: str, connect: Callable[[], FileSystem]) -> None:
+    def __init__(
+        self, name: str, root: str, connect: Callable[[], FileSystem], rules: IgnoreRules | None = None
+    ) -> None:
         self.name = printable(name)
         self.root = root
+        self.rules = rules or IgnoreRules()
+        self.ignored: Counter[str] = Counter()
         self.connections = Connections(connect)
         self.listed_at = 0.0  # by time.monotonic()
-        self._listing: TextIO | None = None
+        self._listing: BinaryIO | None = None
+        self._manifests: list[Listed] = []
 
     def files(self) -> Iterator[SourceFile]:
         """List it, once: the same files at each call."""
-        if self._listing is None:
-            self._listing = self._list()
-            self.listed_at = time.monotonic()
-        self._listing.seek(0)
-        return (self.file(*json.loads(line)) for line in self._listing)
+        return self._read(self._listed())
 
-    def paths(self, fs: FileSystem) -> Iterator[tuple[str, State | None]]:
-        """Yield the path of every regular file relative to the root, and its state, in a fixed order.
+    def manifests(self) -> list[SourceFile]:
+        """Return what the listing saw."""
+        self._listed()
+        return [self._file(entry) for entry in self._manifests]
 
-        The state is None where a file appears only when it is whole.
-        """
+    def paths(self, fs: FileSystem) -> Iterator[Listed]:
+        """Yield every regular file below the root, in a fixed order."""
         raise NotImplementedError
 
     def open(self, fs: FileSystem, path: str) -> BinaryIO:
@@ -72,13 +92,6 @@ class RemoteFolder:
         """Return the file at a path relative to the root; ``listed`` is its state in the listing."""
         return RemoteFile(self, path, listed)
 
-    def open_manifest(self, name: str) -> BinaryIO | None:
-        """Read a CSV file in the root."""
-        try:
-            return io.BytesIO(b"".join(self.file(name).chunks()))
-        except FileNotFoundError:
-            return None
-
     def contains(self, path: Path) -> bool:
         """Nothing of this machine lies there."""
         return False
@@ -94,25 +107,56 @@ class RemoteFolder:
         with self.connections.borrowed() as fs:
             next(iter(self.paths(fs)), None)
 
-    def _list(self) -> TextIO:
-        listing = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - close() does
+    def _listed(self) -> BinaryIO:
+        if self._listing is None:
+            self._listing = self._list()
+            self.listed_at = time.monotonic()
+        return self._listing
+
+    def _read(self, listing: BinaryIO) -> Iterator[SourceFile]:
+        """Yield the files of the listing; several readers may take turns."""
+        position = 0
+        while True:
+            listing.seek(position)
+            lines = list(islice(listing, _LINES_AT_ONCE))
+            position = listing.tell()
+            if not lines:
+                return
+            yield from (self._file(Listed(*json.loads(line))) for line in lines)
+
+    def _file(self, entry: Listed) -> SourceFile:
+        if entry.problem is not None:
+            return UnlistedFolder(printable(entry.path), entry.problem)
+        return self.file(entry.path, entry.state)
+
+    def _list(self) -> BinaryIO:
+        listing = tempfile.TemporaryFile()  # noqa: SIM115 - close() does
         try:
             with self.connections.borrowed() as fs:
-                for path, state in self.paths(fs):
-                    if path != MANIFEST and not any(is_ignored(part) for part in path.split("/")):
-                        listing.write(json.dumps([path, state]) + "\n")  # a name may hold a line break
+                for entry in without_live_videos(self._photos(fs), lambda entry: entry.path, self.ignored):
+                    listing.write(json.dumps(entry).encode() + b"\n")  # a name may hold a line break
         except Exception as error:  # each library has errors of its own
             listing.close()
             if isinstance(error, FileNotFoundError | NotADirectoryError):
                 raise SourceError(f"{self.name} is no folder. Name the folder with the photos.") from error
             raise SourceError(f"{self.name} cannot be listed: {sentence(error)}.") from error
-        return listing
+        return cast(BinaryIO, listing)
+
+    def _photos(self, fs: FileSystem) -> Iterator[Listed]:
+        for entry in self.paths(fs):
+            if is_manifest_name(entry.path):
+                self._manifests.append(entry)
+            elif pattern := self.rules.match_path(entry.path):
+                self.ignored[pattern] += 1
+            else:
+                yield entry
 
 
 class RemoteFile:
     """One file behind a URL; see :class:`~batch_client.sources.source.SourceFile`."""
 
     state_is_proof: ClassVar[bool] = False
+    can_rename: ClassVar[bool] = False
 
     def __init__(self, folder: RemoteFolder, path: str, listed: Sequence[int] | None = None) -> None:
         self._folder = folder
@@ -136,11 +180,15 @@ class RemoteFile:
                 if begun or is_last or isinstance(error, PermissionError):
                     self._raise(error)
 
-    def watch(self) -> tuple[State | None, float]:
+    def watch(self, seconds: float) -> tuple[State | None, float]:
         """Return its state when it was listed: no clock but ours counts the seconds since."""
         if self._listed is None:
             return None, 0.0
-        return self._listed, max(0.0, self._folder.listed_at + SETTLE_SECONDS - time.monotonic())
+        return self._listed, max(0.0, self._folder.listed_at + seconds - time.monotonic())
+
+    def age(self) -> float | None:
+        """Return the seconds since it was last written, by our clock; None if it appears only when it is whole."""
+        return None if self._listed is None else time.time() - self._listed[1]
 
     def state(self) -> State | None:
         """Return its state now."""
@@ -213,6 +261,6 @@ def sentence(error: Exception) -> str:
 
 
 def _close(fs: FileSystem | None) -> None:
-    client = getattr(fs, "client", None)
-    if client is not None:
-        client.close()
+    close = getattr(fs, "close", None)
+    if close is not None:
+        close()

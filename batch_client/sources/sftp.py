@@ -2,16 +2,14 @@
 
 import logging
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import BinaryIO, cast
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, cast
 
 import paramiko
-from fsspec.implementations.sftp import SFTPFileSystem
-from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
-from batch_client.sources.local import is_ignored
-from batch_client.sources.remote import FileSystem, RemoteFolder
+from batch_client.sources.names import IgnoreRules
+from batch_client.sources.remote import FileSystem, Listed, RemoteFolder
 from batch_client.sources.source import State
 
 _CONNECT_SECONDS = 10
@@ -29,56 +27,118 @@ class SftpFolder(RemoteFolder):
         user: whose keys in ``~/.ssh`` or in the agent are used; None for the user of this program.
         password: None where there is a key.
         root: absolute path of the folder.
+        rules: names that are left out.
     """
 
-    def __init__(self, host: str, port: int, user: str | None, password: str | None, root: str) -> None:
+    def __init__(
+        self, host: str, port: int, user: str | None, password: str | None, root: str, rules: IgnoreRules | None = None
+    ) -> None:
         shown = f"[{host}]" if ":" in host else host
         name = f"sftp://{shown}{'' if port == 22 else f':{port}'}{root}"
-        options = {"port": port, "username": user, "password": password, "skip_instance_cache": True}
-        super().__init__(name, root, lambda: _FileSystem(host, **options))
+        super().__init__(name, root, lambda: _Session(host, port, user, password), rules)
+        self._excepthook = threading.excepthook
+        threading.excepthook = self._without_prefetch_errors
 
     def open(self, fs: FileSystem, path: str) -> BinaryIO:
         """Open a file whose blocks are asked for ahead."""
-        file = fs.ftp.open(_encoded(path), "rb")
-        file._prefetch_thread = _silent(file._prefetch_thread)
+        file = fs.files.open(_encoded(path), "rb")
         file.prefetch(max_concurrent_requests=_REQUESTS)
         return cast(BinaryIO, file)
 
     def state(self, fs: FileSystem, path: str) -> State:
         """Return a file's size and time of change, in seconds of the server's clock."""
-        return _state(fs.ftp.stat(_encoded(path)))
+        return _state(fs.files.stat(_encoded(path)))
 
     def remove(self, fs: FileSystem, path: str) -> None:
         """Remove a file."""
-        fs.ftp.remove(_encoded(path))
+        fs.files.remove(_encoded(path))
 
-    def paths(self, fs: FileSystem) -> Iterator[tuple[str, State | None]]:
-        """Walk the folder; links are not followed."""
-        return _walk(fs, self.root.rstrip("/"), "", _entries(fs, self.root))
+    def paths(self, fs: FileSystem) -> Iterator[Listed]:
+        """Walk the folder depth first, with a stack; links are not followed."""
+        stack = [self._entries(fs, "")]
+        while stack:
+            entry = next(stack[-1], None)
+            if entry is None:
+                stack.pop()
+            elif entry.problem is not None or self.rules.match(entry.path.rpartition("/")[2]):
+                yield Listed(entry.path, problem=entry.problem)
+            elif (kind := _kind(fs, f"{self.root}/{entry.path}", entry.attributes)) == "d":
+                try:
+                    stack.append(self._entries(fs, f"{entry.path}/"))
+                except (FileNotFoundError, PermissionError) as error:
+                    yield Listed(entry.path, problem=f"the folder cannot be listed: {error.strerror or error}")
+            elif kind == "-":
+                yield Listed(entry.path, _state(entry.attributes))
 
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        threading.excepthook = self._excepthook
 
-class _FileSystem(SFTPFileSystem):  # type: ignore[misc]
-    """fsspec's, which by itself trusts any server and waits for ever."""
+    def _entries(self, fs: FileSystem, below: str) -> Iterator["_Entry"]:
+        """Return what lies in a folder, sorted by name.
 
-    def _connect(self) -> None:
-        self.client = paramiko.SSHClient()
-        self.client.load_system_host_keys()
-        self.client.set_missing_host_key_policy(_UnknownHost())
+        paramiko ends a list at a name that is not UTF-8. That name then stands for the rest of the list.
+        """
+        entries: list[_Entry] = []
         try:
-            self.client.connect(
-                self.host,
-                **self.ssh_kwargs,
+            # One request at a time, so that a list that ends early leaves no answers behind on the connection.
+            for attributes in fs.files.listdir_iter(_encoded(f"{self.root}/{below}"), read_aheads=1):
+                entries.append(_Entry(f"{below}{attributes.filename}", attributes))
+        except UnicodeDecodeError as error:
+            name = error.object.decode("utf-8", "surrogateescape")
+            problem = "its name is not UTF-8, so the rest of its folder could not be listed; rename it"
+            entries.append(_Entry(f"{below}{name}", paramiko.SFTPAttributes(), problem))
+        return iter(sorted(entries, key=lambda entry: entry.path))
+
+    def _without_prefetch_errors(self, thrown: threading.ExceptHookArgs) -> None:
+        """Let a broken connection end paramiko's prefetch threads quietly: whoever reads the file is told anyway."""
+        frame = thrown.exc_traceback
+        while frame is not None:
+            if str(frame.tb_frame.f_globals.get("__name__")).startswith("paramiko."):
+                return
+            frame = frame.tb_next
+        self._excepthook(thrown)
+
+
+class _Entry(NamedTuple):
+    path: str
+    attributes: paramiko.SFTPAttributes
+    problem: str | None = None
+
+
+class _Session:
+    """A connection with an SFTP session; no server is trusted unless its key is known, and every wait has a limit.
+
+    Attributes:
+        files: the session.
+    """
+
+    def __init__(self, host: str, port: int, user: str | None, password: str | None) -> None:
+        self._client = paramiko.SSHClient()
+        self._client.load_system_host_keys()
+        self._client.set_missing_host_key_policy(_UnknownHost())
+        try:
+            self._client.connect(
+                host,
+                port=port,
+                username=user,
+                password=password,
                 timeout=_CONNECT_SECONDS,
                 banner_timeout=_CONNECT_SECONDS,
                 auth_timeout=_CONNECT_SECONDS,
             )
-            self.ftp = self.client.open_sftp()
+            self.files = self._client.open_sftp()
         except BaseException:
-            self.client.close()
+            self._client.close()
             raise
-        channel = self.ftp.get_channel()
+        channel = self.files.get_channel()
         assert channel is not None
         channel.settimeout(_SILENT_SECONDS)
+
+    def close(self) -> None:
+        """Close it."""
+        self._client.close()
 
 
 class _UnknownHost(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -92,16 +152,6 @@ class _UnknownHost(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
         )
 
 
-def _silent(ask_ahead: Callable[..., None]) -> Callable[..., None]:
-    """Let a broken connection end paramiko's asking thread quietly: whoever reads the file is told all the same."""
-
-    def ask(*arguments: object) -> None:
-        with suppress(EOFError, OSError, paramiko.SSHException):
-            ask_ahead(*arguments)
-
-    return ask
-
-
 def _encoded(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
@@ -110,37 +160,27 @@ def _state(attributes: paramiko.SFTPAttributes) -> State:
     return attributes.st_size or 0, attributes.st_mtime or 0
 
 
-def _entries(fs: FileSystem, path: str) -> list[tuple[str, paramiko.SFTPAttributes]]:
-    """Return what lies in a folder, in order; a name that is no UTF-8 has surrogates in it.
+def _kind(fs: FileSystem, path: str, attributes: paramiko.SFTPAttributes) -> str:
+    """Return ``d`` for a folder, ``-`` for a file, another letter for what is neither.
 
-    Source: paramiko, ``SFTPClient.listdir_attr``, which such a name ends with a UnicodeDecodeError; the protocol's
-    draft-ietf-secsh-filexfer-02, section 6.7.
+    A server need not say the type: Windows servers send permissions without it, or none. Then the first letter of the
+    line that ``ls -l`` would print says it, then an answer about this entry alone, and at last the attempt to list it.
     """
-    entries: list[tuple[str, paramiko.SFTPAttributes]] = []
-    _, answer = fs.ftp._request(CMD_OPENDIR, _encoded(path))
-    handle = answer.get_binary()
-    with suppress(EOFError):  # the end of the list; a connection that breaks raises another error
-        while True:
-            _, answer = fs.ftp._request(CMD_READDIR, handle)
-            for _ in range(answer.get_int()):
-                name = answer.get_binary().decode("utf-8", "surrogateescape")
-                answer.get_binary()  # the line that ``ls -l`` would print
-                entries.append((name, paramiko.SFTPAttributes._from_msg(answer)))
-    fs.ftp._request(CMD_CLOSE, handle)
-    return sorted((entry for entry in entries if not is_ignored(entry[0])), key=lambda entry: entry[0])
+    if letter := _letter(attributes.st_mode):
+        return letter
+    if str(attributes.longname or "")[:1] in ("d", "-", "l"):
+        return str(attributes.longname)[0]
+    if letter := _letter(fs.files.lstat(_encoded(path)).st_mode):
+        return letter
+    try:
+        next(fs.files.listdir_iter(_encoded(path), read_aheads=1), None)
+    except UnicodeDecodeError:
+        return "d"
+    except OSError:
+        return "-"
+    return "d"
 
 
-def _walk(
-    fs: FileSystem, root: str, below: str, entries: list[tuple[str, paramiko.SFTPAttributes]]
-) -> Iterator[tuple[str, State | None]]:
-    for name, attributes in entries:
-        path, mode = f"{below}{name}", attributes.st_mode or 0
-        if stat.S_ISDIR(mode):
-            try:
-                inside = _entries(fs, f"{root}/{path}")
-            except (FileNotFoundError, PermissionError):
-                yield path, None  # cannot be read either, and so is reported, as in a folder
-                continue
-            yield from _walk(fs, root, f"{path}/", inside)
-        elif stat.S_ISREG(mode):
-            yield path, _state(attributes)
+def _letter(mode: int | None) -> str | None:
+    """Return the type in a mode as ``ls`` writes it; None if the mode says none."""
+    return stat.filemode(mode)[0] if mode is not None and stat.S_IFMT(mode) else None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_client.sources import local
+from batch_client.sources import manifest_file, stability
 from results.database import Database
 from tests.support.batch_rig import BatchRig
 from tests.support.fixtures import log_as_found, media
@@ -17,7 +17,8 @@ __all__ = ["log_as_found", "media"]
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
-    monkeypatch.setattr(local, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(stability, "STABLE_SECONDS", 0)
+    monkeypatch.setattr(manifest_file, "STABLE_SECONDS", 0)
     with stub_service() as stub:
         yield BatchRig(tmp_path, stub)
 

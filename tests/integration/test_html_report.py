@@ -228,7 +228,7 @@ class TestHtml:
     def test_numbers_are_not_rounded_to_certainty(self, small: Database, tmp_path: Path) -> None:
         top = [{"class": "Socks", "probability": 0.99996}, {"class": "Belts", "probability": 0.00004}]
         words = page_of(small, store(small, answer("a.jpg", "aa", "review", top3=top)), tmp_path).words
-        assert "Socks > 99.9% Belts < 0.1%" in words
+        assert "Socks 99.9% Belts 0.0%" in words
 
     def test_a_run_that_is_not_there(self, small: Database, tmp_path: Path) -> None:
         with small.reading() as connection, pytest.raises(UsageError, match="no run 7"):

@@ -52,6 +52,17 @@ class TestPurge:
         assert (found["found"], found["classified"], found["failed"]) == (3, 2, 1)  # counts are history
         assert older(database) == Purged()
 
+    def test_what_was_said_of_the_manifest_goes_with_the_photos_it_may_name(self, database: Database) -> None:
+        run, other = night(database, answer("a.jpg", "aa", return_id="R-1")), night(database, answer("b.jpg", "bb"))
+        for number in (run, other):
+            with database.writing() as connection:
+                runs.store_notes(connection, number, [("manifest", "'a.jpg' of R-1"), ("ignored", "1 @eaDir")])
+        with database.writing() as connection:
+            purge_return(connection, "R-1")
+        with database.reading() as connection:
+            kinds = [[note["kind"] for note in runs.notes_of_run(connection, number)] for number in (run, other)]
+        assert kinds == [["ignored"], ["manifest", "ignored"]]
+
     def test_the_newest_prediction_decides(self, database: Database) -> None:
         night(database, answer("a.jpg", "aa"))
         make_old(database, "a.jpg")

@@ -1,4 +1,4 @@
-"""S3 by moto's server, SFTP by a real sshd, and the line to either."""
+"""S3 by moto's server, SFTP by a real sshd, Google's and Azure's stores by emulators, and the line to them."""
 
 import os
 import shutil
@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from azure.storage.blob import BlobServiceClient
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.storage import Client as GoogleClient
 from moto.server import ThreadedMotoServer
 
-from batch_client.sources import remote
 from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
+from tests.support.emulators import azurite, find_azurite, gcs_emulator
 from tests.support.relay import Line, line_to
 from tests.support.ssh_server import SSHServer, find_sshd, run_sshd
 
@@ -49,8 +52,72 @@ def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(scope="package")
+def azure() -> Iterator[Any]:
+    program = find_azurite()
+    if program is None:
+        pytest.skip("Azurite is not installed (npm install --no-save azurite)")
+    with azurite(program) as connection, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+        with BlobServiceClient.from_connection_string(connection) as client:
+            yield client
+
+
+@pytest.fixture(scope="package")
+def google() -> Iterator[Any]:
+    with gcs_emulator() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        anyone: Any = AnonymousCredentials  # not typed
+        client = GoogleClient(project="test", credentials=anyone(), client_options={"api_endpoint": url})
+        yield client
+        client.close()
+
+
+def azure_place(client: Any, name: str) -> Place:
+    container = client.create_container(name)
+    url = f"az://{name}/day 1"
+
+    def remove(file: str) -> None:
+        blob = container.get_blob_client(f"day 1/{file}")
+        if blob.exists():
+            blob.delete_blob()
+
+    return Place(
+        url,
+        url,
+        lambda file, data: container.upload_blob(f"day 1/{file}", data, overwrite=True),
+        remove,
+        lambda: {blob.name.removeprefix("day 1/") for blob in container.list_blobs()},
+    )
+
+
+def google_place(client: Any, name: str) -> Place:
+    bucket = client.create_bucket(name)
+    url = f"gs://{name}/day 1"
+
+    def remove(file: str) -> None:
+        blob = bucket.blob(f"day 1/{file}")
+        if blob.exists():
+            blob.delete()
+
+    return Place(
+        url,
+        url,
+        lambda file, data: bucket.blob(f"day 1/{file}").upload_from_string(data),
+        remove,
+        lambda: {blob.name.removeprefix("day 1/") for blob in client.list_blobs(name)},
+    )
+
+
 @pytest.fixture(params=["s3", "sftp"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    name = f"returns-{abs(hash(request.node.nodeid))}"
+    if request.param == "az":
+        yield azure_place(request.getfixturevalue("azure"), name)
+        return
+    if request.param == "gs":
+        yield google_place(request.getfixturevalue("google"), name)
+        return
     if request.param == "s3":
         s3, bucket = request.getfixturevalue("s3"), request.getfixturevalue("bucket")
         url = f"s3://{bucket}/day 1"
@@ -91,8 +158,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def rig(rig: BatchRig, place: Place, monkeypatch: pytest.MonkeyPatch) -> BatchRig:
-    monkeypatch.setattr(remote, "SETTLE_SECONDS", 0)
+def rig(rig: BatchRig, place: Place) -> BatchRig:
     rig.environment["INBOX"] = place.url
     return rig
 
