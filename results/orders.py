@@ -69,6 +69,11 @@ def _decide_without_order(classes: Sequence[float], outlier: float, rule: Rule) 
     return Decision("accept", None)
 
 
+def is_another(category: str, expected: str | None) -> bool:
+    """Return whether there is an order and the category is none of its categories."""
+    return expected is not None and category not in expected.split(SEPARATOR)
+
+
 def pack(probabilities: Sequence[float]) -> bytes:
     """Store probabilities as little-endian float16, two bytes each."""
     return struct.pack(f"<{len(probabilities)}e", *probabilities)

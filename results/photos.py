@@ -1,11 +1,11 @@
 """Photos and their predictions: what is known, and storing what is new."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from results import returns, review_queue
 from results.fingerprints import Fingerprint, store_fingerprint
@@ -14,7 +14,6 @@ from results.orders import pack
 from results.schema import photos, predictions_history, run_failures
 from results.sql import insert_once, now
 
-_NAMES_AT_ONCE = 500
 _STORING_LOCK = 27_112_302  # the number of PostgreSQL's advisory lock; any fixed number will do
 
 
@@ -84,115 +83,12 @@ class Failed:
     product_photo: str | None = None
 
 
-@dataclass(frozen=True)
-class Known:
-    """The record of a photo that need not be sent again.
-
-    Attributes:
-        predicted_class: the model's prediction; None for a failed photo.
-        for_a_person: a person will look at the photo, whatever the manifest expects.
-        shown: the view ``predictions`` shows the prediction of this model version.
-        model_version: the version that the caller asked for.
-        contract_version: the contract version that the caller asked for.
-    """
-
-    id: int
-    status: Literal["classified", "failed"]
-    code: str | None
-    message: str | None
-    expected_category: str | None
-    predicted_class: str | None
-    for_a_person: bool
-    shown: bool
-    model_version: str
-    contract_version: str
-
-
 # Runs for every photo of a night, so it is built once.
 _STORED = select(photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind).where(
     *(photos.c[name] == bindparam(name) for name in ("source", "filename", "sha256", "return_id"))
 )
 _ORDERED = ("expected_category", "shop_category", "product_photo")
 _NEW = insert(photos).returning(photos.c.id)
-
-
-def find_known(
-    connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
-) -> dict[PhotoKey, Known]:
-    """Find the photos that need not be sent: this model has classified them, or the photo itself is faulty.
-
-    Args:
-        connection: for reading.
-        keys: photos of one source.
-        model_version: version of the model that would classify them.
-        contract_version: version of its contract.
-    """
-    if not keys:
-        return {}
-    answer = predictions_history.c
-    of_photo = and_(answer.photo_id == photos.c.id, _of_model(model_version, contract_version))
-    newest = select(func.max(answer.id)).where(of_photo).correlate(photos).scalar_subquery()
-    query = (
-        select(photos, answer.id.label("answer"), answer.decision, answer.predicted_class, answer.audit)
-        .outerjoin(predictions_history, answer.id == newest)
-        .where(photos.c.source == keys[0].source, photos.c.filename.in_([key.filename for key in keys]))
-    )
-    wanted = set(keys)
-    known: dict[PhotoKey, Known] = {}
-    for row in connection.execute(query).mappings():
-        key = PhotoKey(row["source"], row["filename"], row["sha256"], row["return_id"])
-        answered = row["status"] == "classified" and row["answer"] is not None
-        # Without a hash it failed before it was read, and what was found then is found again without the service.
-        if key in wanted and (answered or (row["status"] == "failed" and (row["photo_fault"] or not key.sha256))):
-            known[key] = Known(
-                row["id"],
-                row["status"],
-                row["error_code"],
-                row["error_message"],
-                row["expected_category"],
-                row["predicted_class"],
-                answered and (row["decision"] == "review" or row["audit"] or row["repeat_of"] is not None),
-                (row["model_version"], row["contract_version"]) == (model_version, contract_version),
-                model_version,
-                contract_version,
-            )
-    return known
-
-
-def find_stored_names(connection: Connection, source: str, filenames: Collection[str]) -> set[str]:
-    """Return those of some file names under which photos of a source are stored."""
-    found: set[str] = set()
-    names = list(filenames)
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        some = names[start : start + _NAMES_AT_ONCE]
-        query = select(photos.c.filename).where(photos.c.source == source, photos.c.filename.in_(some))
-        found.update(connection.execute(query).scalars())
-    return found
-
-
-def find_answers(
-    connection: Connection, keys: Sequence[PhotoKey], model_version: str, contract_version: str
-) -> dict[str, dict[str, Any]]:
-    """Find this model's newest prediction for photos with the same bytes under any name.
-
-    Copied predictions are passed over, so that a copy is always made from the original.
-
-    Returns:
-        The row of ``predictions_history`` by sha256, ``top3`` decoded.
-    """
-    if not keys:
-        return {}
-    answer = predictions_history.c
-    query = (
-        select(photos.c.sha256, func.max(answer.id))
-        .join(predictions_history, answer.photo_id == photos.c.id)
-        .where(photos.c.sha256.in_({key.sha256 for key in keys}), photos.c.status == "classified")
-        .where(_of_model(model_version, contract_version), answer.reused.is_(False))
-        .group_by(photos.c.sha256)
-    )
-    newest = {number: sha256 for sha256, number in connection.execute(query)}
-    rows = connection.execute(select(predictions_history).where(answer.id.in_(newest))).mappings()
-    return {newest[row["id"]]: {**row, "top3": json.loads(row["top3"])} for row in rows}
 
 
 def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> list[Repeat | None]:
@@ -251,31 +147,6 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
     }
     connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
     return photo_id, repeat
-
-
-def store_known(connection: Connection, run: int, known: Known, expected_category: str | None) -> None:
-    """Record that this run saw an already processed photo.
-
-    List its failure again, update the expected category, and point the view ``predictions`` at this run's model. The
-    latter matters after a rollback: the predictions of the older model count again.
-    """
-    if known.status == "failed":
-        failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
-        connection.execute(insert_once(connection, run_failures), {**failure, "is_new": False})
-    changed: dict[str, str | None] = {}
-    if expected_category != known.expected_category:
-        changed["expected_category"] = expected_category
-    if known.status == "classified" and not known.shown:
-        changed |= {"model_version": known.model_version, "contract_version": known.contract_version}
-    if changed:
-        connection.execute(photos.update().where(photos.c.id == known.id).values(**changed))
-        review_queue.refresh(connection, [known.id])
-        returns.refresh(connection, [known.id])
-
-
-def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:
-    answer = predictions_history.c
-    return and_(answer.model_version == model_version, answer.contract_version == contract_version)
 
 
 def _upsert_photo(

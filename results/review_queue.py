@@ -116,6 +116,11 @@ def _wanted() -> Select[Any]:
     )
 
 
+def is_waiting(connection: Connection, photo_id: int) -> bool:
+    """Return whether a photo waits for a person."""
+    return connection.execute(select(_queue.photo_id).where(_queue.photo_id == photo_id)).first() is not None
+
+
 def find_forgotten(connection: Connection, most: int) -> list[tuple[int, bool]]:
     """Return photos that should wait and do not, or elsewhere than they should, and whether they wait at all."""
     wanted = _wanted().subquery()

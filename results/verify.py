@@ -195,7 +195,7 @@ def _repeats(connection: Connection) -> Iterator[str]:
 def _reused(connection: Connection) -> Iterator[str]:
     """Find copied answers that nobody gave; once photos were purged, their originals may rightly be gone."""
     copy, original, photo, other = predictions_history, predictions_history.alias(), photos, photos.alias()
-    names = ("predicted_class", "confidence", "decision", "model_version", "contract_version")
+    names = ("predicted_class", "confidence", "model_version", "contract_version")  # the order may decide otherwise
     given = exists().where(
         other.c.sha256 == photo.c.sha256,
         original.c.photo_id == other.c.id,

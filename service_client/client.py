@@ -61,7 +61,12 @@ class InferenceClient:
         return reply if isinstance(reply, ServiceFault) else read_description(reply.status, reply.body)
 
     def classify(
-        self, photo: bytes | bytearray, fingerprint: bool = False, picture: PictureWish | None = None
+        self,
+        photo: bytes | bytearray,
+        fingerprint: bool = False,
+        picture: PictureWish | None = None,
+        expected: str | None = None,
+        probabilities: bool = False,
     ) -> Prediction | PhotoRejected | ServiceFault:
         """Classify one photo.
 
@@ -69,12 +74,18 @@ class InferenceClient:
             photo: encoded.
             fingerprint: request the fingerprint.
             picture: request the picture for the desk, always or only for a photo that needs a review.
+            expected: the ordered categories, separated by commas; the decision is then about the order.
+            probabilities: request the probabilities of all classes and of the outlier.
         """
         headers = dict(_PHOTO_TYPE)
         if fingerprint:
             headers["X-Fingerprint"] = "1"
         if picture is not None:
             headers["X-Picture"] = picture
+        if expected is not None:
+            headers["X-Expected-Category"] = expected
+        if probabilities:
+            headers["X-Probabilities"] = "1"
         return self._predict("predictions", photo, headers)
 
     def explain(self, photo: bytes | bytearray) -> Prediction | PhotoRejected | ServiceFault:

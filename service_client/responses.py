@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -41,6 +41,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class OrderMatch:
+    """What the order check says.
+
+    Attributes:
+        probability: calibrated probability of all ordered categories together.
+        verdict: ``match``, ``unsure`` or ``mismatch``.
+    """
+
+    probability: float
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The classification of a photo.
 
@@ -49,6 +62,9 @@ class Prediction:
         fingerprint: None where it was not requested or the photo shows nothing.
         picture: None where it was not requested or could not be made.
         answer: the JSON object as the service sent it.
+        match: the order check; None where no order was sent.
+        probabilities: calibrated softmax, [C + 1]: the classes in the order of :class:`ServedModel`, then the outlier.
+            None where they were not requested.
     """
 
     predicted_class: str
@@ -61,6 +77,8 @@ class Prediction:
     fingerprint: Fingerprint | None
     picture: Picture | None
     answer: Mapping[str, Any]
+    match: OrderMatch | None = None
+    probabilities: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +126,19 @@ class ServedModel:
 
     Attributes:
         classes: its categories, in the order of the service.
+        thresholds: what decides, by name; ``match_threshold`` and ``mismatch_threshold`` are missing where the model
+            has no order check.
     """
 
     model_version: str
     contract_version: str
     classes: tuple[str, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def checks_orders(self) -> bool:
+        """Whether the model has an order check."""
+        return {"match_threshold", "mismatch_threshold"} <= self.thresholds.keys()
 
 
 def read_prediction(status: int, body: bytes) -> Prediction | PhotoRejected | ServiceFault:
@@ -143,8 +169,9 @@ def read_description(status: int, body: bytes) -> ServedModel | ServiceFault:
         return _fault(status, body)
     try:
         classes = tuple(str(name) for name in value["classes"])
-        return ServedModel(str(value["model_version"]), str(value["contract_version"]), classes)
-    except (KeyError, TypeError):
+        thresholds = {name: float(limit) for name, limit in value.items() if name.endswith("_threshold")}
+        return ServedModel(str(value["model_version"]), str(value["contract_version"]), classes, thresholds)
+    except (KeyError, TypeError, ValueError):
         return ServiceFault(FaultKind.AWAY, "it does not describe itself as the refund classifier")
 
 
@@ -194,7 +221,21 @@ def _prediction(value: dict[str, Any]) -> Prediction:
         fingerprint=_fingerprint(value["fingerprint"]) if value.get("fingerprint") else None,
         picture=_picture(value["picture"]) if value.get("picture") else None,
         answer=value,
+        match=_match(value["match"]) if value.get("match") else None,
+        probabilities=_probabilities(value) if value.get("probabilities") else None,
     )
+
+
+def _match(value: dict[str, Any]) -> OrderMatch:
+    verdict = str(value["verdict"])
+    if verdict not in ("match", "unsure", "mismatch"):
+        raise ValueError(f"verdict {verdict!r}")
+    return OrderMatch(float(value["probability"]), verdict)
+
+
+def _probabilities(value: dict[str, Any]) -> tuple[float, ...]:
+    classes = [float(probability) for probability in value["probabilities"].values()]
+    return (*classes, float(value["outlier_probability"]))
 
 
 def _fingerprint(value: dict[str, Any]) -> Fingerprint:

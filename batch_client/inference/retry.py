@@ -87,9 +87,14 @@ class RetryingClient:
             attempt += 1
 
     def classify_with_retry(
-        self, photo: bytes | bytearray, picture: PictureWish | None
+        self, photo: bytes | bytearray, picture: PictureWish | None, expected: str | None = None
     ) -> Prediction | PhotoRejected | PoisonSuspect:
         """Send one photo beside others, and again while its fault may pass.
+
+        Args:
+            photo: encoded.
+            picture: whether to request the picture for the desk.
+            expected: the ordered categories, separated by commas; None without an order.
 
         Raises:
             ServiceAway, Stopped: it was not answered.
@@ -99,7 +104,7 @@ class RetryingClient:
         while faults < self._policy.attempts:
             with self._limiter.slot() as epoch:
                 self._stop.check()
-                answer = self._client.classify(photo, fingerprint=True, picture=picture)
+                answer = self._classify(photo, picture, expected)
             if not isinstance(answer, ServiceFault):
                 self._breaker.answered()
                 self._limiter.succeeded()
@@ -116,9 +121,11 @@ class RetryingClient:
         return PoisonSuspect(message)
 
     def classify_alone(
-        self, photo: bytes | bytearray, picture: PictureWish | None
+        self, photo: bytes | bytearray, picture: PictureWish | None, expected: str | None = None
     ) -> Prediction | PhotoRejected | ServiceFault:
         """Send a suspect. The caller makes sure that nothing else is in flight.
+
+        The arguments are those of :meth:`classify_with_retry`.
 
         Returns:
             Its answer; ``kills_worker`` as a rejection if the worker died of it repeatedly; a fault after the last
@@ -132,7 +139,7 @@ class RetryingClient:
         while faults < self._policy.attempts:
             self.describe()  # waits until the worker is back
             self._stop.check()
-            answer = self._client.classify(photo, fingerprint=True, picture=picture)
+            answer = self._classify(photo, picture, expected)
             if not isinstance(answer, ServiceFault):
                 return answer
             if answer.kind in _NOT_ABOUT_THE_PHOTO:
@@ -145,6 +152,11 @@ class RetryingClient:
                 message = f"The service's worker died of this photo, {deaths} times."
                 return PhotoRejected(KILLS_WORKER, message, 500)
         return answer
+
+    def _classify(
+        self, photo: bytes | bytearray, picture: PictureWish | None, expected: str | None
+    ) -> Prediction | PhotoRejected | ServiceFault:
+        return self._client.classify(photo, fingerprint=True, picture=picture, expected=expected, probabilities=True)
 
     def _wait_after(self, fault: ServiceFault, attempt: int) -> None:
         """Record a fault and wait before the next attempt.

@@ -11,7 +11,8 @@ from batch_client.pipeline.progress import RunProgress
 from batch_client.pipeline.stages import Stages
 from batch_client.sources.source import SourceLost
 from batch_client.stop import Stopped, StopReason, StopSignal
-from results.photos import Classified, Failed, Known
+from results.known_photos import Known
+from results.photos import Classified, Failed
 from service_client.responses import Picture
 
 log = logging.getLogger("batch_client")

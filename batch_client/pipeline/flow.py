@@ -19,7 +19,9 @@ from batch_client.sources.manifest_file import ManifestUnusable
 from batch_client.sources.source import Source, SourceFile, SourceLost
 from batch_client.sources.stability import settle
 from batch_client.stop import Stopped, StopReason, StopSignal
-from results.photos import Classified, Known, PhotoKey
+from results.known_photos import Known
+from results.orders import Rule
+from results.photos import Classified, PhotoKey
 from results.runs import Counts
 from service_client.responses import ServedModel
 
@@ -119,7 +121,9 @@ class PhotoFlow:
             self._stop.stop(StopReason.SOURCE_LOST)
             self.progress.cut_short()
         else:
-            self._store.set_model(model)
+            rule = rule_of(model)
+            self._store.set_model(model, rule)
+            self._processor.use(rule)
             return model
         return None
 
@@ -171,7 +175,7 @@ class PhotoFlow:
         for photo in read:
             record = known.get(photo.key)
             if record is not None and (photo.failure is None or photo.failure.code == record.code):
-                if not _needs_picture(photo, record) or self._processor.has_picture(photo):
+                if not _may_need_picture(photo, record) or self._processor.has_picture(photo):
                     photo.release()
                 self._waiting.known.append((photo, record))
             elif photo.failure is not None:
@@ -246,10 +250,10 @@ class PhotoFlow:
         answered.sort(key=lambda pair: pair[0].file.filename)  # answers come in any order
         outcomes = [answer.outcome for _, answer in answered]
         counts = self.progress.plus(len(known), outcomes)
-        repeats = self._store.store(known, outcomes, counts)
+        for_a_person, repeats = self._store.store(known, outcomes, counts)
         self.progress.stored(counts, outcomes)
-        for photo, record in known:
-            finisher.resume(photo, record, _needs_picture(photo, record))
+        for (photo, record), needs_picture in zip(known, for_a_person, strict=True):
+            finisher.resume(photo, record, needs_picture)
         for (photo, answer), repeat in zip(answered, repeats, strict=True):
             outcome = answer.outcome
             needs_picture = isinstance(outcome, Classified) and (repeat is not None or is_for_a_person(outcome))
@@ -257,7 +261,14 @@ class PhotoFlow:
         self._on_progress(counts)
 
 
-def _needs_picture(photo: Photo, known: Known) -> bool:
-    """Return whether a person will look at a known photo; its manifest entry may be new."""
-    mismatch = photo.expected_category not in (None, known.predicted_class)
-    return known.status == "classified" and (known.for_a_person or mismatch)
+def rule_of(model: ServedModel) -> Rule | None:
+    """Return the rule by which a model decides about orders; None if it has no order check."""
+    if not model.checks_orders:
+        return None
+    return Rule(model.classes, **model.thresholds)
+
+
+def _may_need_picture(photo: Photo, known: Known) -> bool:
+    """Return whether a person may have to look at a known photo; a new order can change that."""
+    is_ordered_anew = photo.expected_category != known.expected_category
+    return known.status == "classified" and (known.for_a_person or is_ordered_anew)

@@ -15,6 +15,7 @@ from batch_client.sources.source import SourceFile, SourceLost, State
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.database import ResultsError
 from results.fingerprints import Fingerprint
+from results.orders import SEPARATOR, Decision, Rule, decide, is_another, unpack
 from results.photos import Classified, Failed, PhotoKey
 from service_client.client import PictureWish
 from service_client.responses import PhotoRejected, Picture, Prediction, ServiceFault
@@ -122,10 +123,15 @@ class PhotoProcessor:
     ) -> None:
         self.client = client
         self.memory = memory
+        self._rule: Rule | None = None
         self._media = media
         self._stop = stop
         self._sample_rate = sample_rate
         self._settle_seconds = settle_seconds
+
+    def use(self, rule: Rule | None) -> None:
+        """Set by which rule the model decides about orders; None if it has no order check."""
+        self._rule = rule
 
     def read(self, file: SourceFile, source: str, entry: Entry) -> Photo:
         """Read a file once: hash its bytes and hold them.
@@ -158,7 +164,7 @@ class PhotoProcessor:
             ServiceAway, Stopped: it was not answered.
         """
         wish = self._picture_wish(photo)
-        answer = self.client.classify_with_retry(photo.data, wish)
+        answer = self.client.classify_with_retry(photo.data, wish, self._order(photo))
         return answer if isinstance(answer, PoisonSuspect) else self._answered(photo, answer, wish)
 
     def process_alone(self, photo: Photo) -> Answered | Deferred:
@@ -168,23 +174,32 @@ class PhotoProcessor:
             ServiceAway, Stopped: it was not answered.
         """
         wish = self._picture_wish(photo)
-        return self._answered(photo, self.client.classify_alone(photo.data, wish), wish)
+        return self._answered(photo, self.client.classify_alone(photo.data, wish, self._order(photo)), wish)
 
     def reuse(self, photo: Photo, prediction: dict[str, Any]) -> Answered:
         """Return the prediction that the same model made for the same bytes under another name.
 
+        The decision follows from this photo's own order.
+
         Args:
             photo: the photo.
-            prediction: from :func:`results.photos.find_answers`.
+            prediction: from :func:`results.known_photos.find_answers`.
         """
-        names = ("predicted_class", "confidence", "decision", "reason", "top3", "model_version", "contract_version")
+        names = ("predicted_class", "confidence", "top3", "model_version", "contract_version")
+        stored = prediction["probabilities"]
+        probabilities = unpack(stored) if stored is not None else None
+        decision = Decision(prediction["decision"], prediction["reason"])
+        if self._rule is not None and probabilities is not None:
+            decision = decide(probabilities, photo.expected_category, self._rule)
         outcome = Classified(
             photo.key,
             photo.size,
             **{name: prediction[name] for name in names},
+            **vars(decision),
             expected_category=photo.expected_category,
-            audit=photo.is_sampled and prediction["decision"] == "accept",
+            audit=photo.is_sampled and decision.decision == "accept",
             reused=True,
+            probabilities=probabilities,
         )
         return Answered(outcome)
 
@@ -238,6 +253,12 @@ class PhotoProcessor:
         held.trim()
         return replace(photo, key=key, size=count, held=held, is_sampled=random.random() < self._sample_rate)
 
+    def _order(self, photo: Photo) -> str | None:
+        """Return the ordered categories as the service reads them; None where it has no order check."""
+        if self._rule is None or photo.expected_category is None:
+            return None
+        return photo.expected_category.replace(SEPARATOR, ",")
+
     def _picture_wish(self, photo: Photo) -> PictureWish | None:
         if self._media.exists(photo.key.sha256):
             return None
@@ -267,8 +288,8 @@ class PhotoProcessor:
 
 def is_for_a_person(outcome: Classified) -> bool:
     """Return whether a person looks at a photo for its own sake. Repeats are found only when it is stored."""
-    mismatch = outcome.expected_category not in (None, outcome.predicted_class)
-    return outcome.decision == "review" or outcome.audit or mismatch
+    is_other = outcome.match_verdict is None and is_another(outcome.predicted_class, outcome.expected_category)
+    return outcome.decision == "review" or outcome.audit or is_other
 
 
 def _classified(photo: Photo, answer: Prediction) -> Classified:
@@ -286,6 +307,9 @@ def _classified(photo: Photo, answer: Prediction) -> Classified:
         photo.expected_category,
         audit=photo.is_sampled and answer.decision == "accept",
         fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
+        probabilities=answer.probabilities,
+        match_probability=answer.match.probability if answer.match is not None else None,
+        match_verdict=answer.match.verdict if answer.match is not None else None,
     )
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batch_client.pipeline.photo import Photo
-from results import photos, runs
+from results import known_photos, photos, runs
 from results.database import Database
+from results.known_photos import Known
 from results.lookalikes import Repeat
-from results.photos import Classified, Failed, Known, PhotoKey
+from results.orders import Rule
+from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from service_client.responses import ServedModel
 
@@ -30,16 +32,18 @@ class RunStore:
         self.run_id = run_id
         self._database = database
         self._check_lock = check_lock
+        self._rule: Rule | None = None
 
-    def set_model(self, model: ServedModel) -> None:
-        """Record which model answers."""
+    def set_model(self, model: ServedModel, rule: Rule | None) -> None:
+        """Record which model answers, and by which rule it decides about orders."""
+        self._rule = rule
         with self._database.writing() as connection:
             runs.set_versions(connection, self.run_id, model.model_version, model.contract_version)
 
     def stored_names(self, source: str, filenames: Collection[str]) -> set[str]:
         """Return those of some file names under which photos of a source are stored."""
         with self._database.reading() as connection:
-            return photos.find_stored_names(connection, source, filenames)
+            return known_photos.find_stored_names(connection, source, filenames)
 
     def look_up(
         self, keys: Sequence[PhotoKey], model: ServedModel
@@ -47,29 +51,33 @@ class RunStore:
         """Return the photos that are known, and by sha256 the predictions for the bytes of others."""
         versions = (model.model_version, model.contract_version)
         with self._database.reading() as connection:
-            known = photos.find_known(connection, keys, *versions)
-            return known, photos.find_answers(connection, [key for key in keys if key not in known], *versions)
+            known = known_photos.find_known(connection, keys, *versions)
+            return known, known_photos.find_answers(connection, [key for key in keys if key not in known], *versions)
 
     def store(
         self, known: Sequence[tuple[Photo, Known]], outcomes: Sequence[Classified | Failed], counts: Counts
-    ) -> list[Repeat | None]:
+    ) -> tuple[list[bool], list[Repeat | None]]:
         """Store photos and counts in one transaction, so that they agree whatever happens next.
 
         Returns:
-            For each outcome, the earlier photo that it repeats.
+            For each known photo whether a person looks at it, and for each outcome the earlier photo that it repeats.
 
         Raises:
             ResultsError: nothing was stored, or this run no longer owns the results: touch no file.
         """
 
-        def work(connection: Connection) -> list[Repeat | None]:
-            for photo, record in known:
-                photos.store_known(connection, self.run_id, record, photo.expected_category)
+        def work(connection: Connection) -> tuple[list[bool], list[Repeat | None]]:
+            for_a_person = [
+                known_photos.store_known(
+                    connection, self.run_id, record, photo.expected_category, photo.key.return_id, self._rule
+                )
+                for photo, record in known
+            ]
             repeats = photos.store(connection, self.run_id, *outcomes)
             runs.set_counts(connection, self.run_id, counts)
-            return repeats
+            return for_a_person, repeats
 
         self._check_lock()
-        repeats = self._database.transact(work)
+        stored = self._database.transact(work)
         self._check_lock()
-        return repeats
+        return stored

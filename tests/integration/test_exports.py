@@ -18,7 +18,7 @@ from sqlalchemy import event, insert, select
 from batch_client.errors import UsageError
 from batch_client.reports import tables
 from batch_client.reports.tables import export_csv, export_parquet, written_whole
-from results import photos, schema
+from results import known_photos, schema
 from results.database import Database
 from results.photos import PhotoKey
 from results.reporting import EXPORT_COLUMNS
@@ -67,7 +67,9 @@ class TestCsv:
         second = store(database, failure("new.jpg", "dd", "truncated_image", "It breaks off."))
         with database.writing() as connection:
             key = PhotoKey(SOURCE, "old.jpg", "cc" * 32)
-            photos.store_known(connection, second, photos.find_known(connection, [key], "1.0.0", "1")[key], None)
+            known_photos.store_known(
+                connection, second, known_photos.find_known(connection, [key], "1.0.0", "1")[key], None
+            )
         assert [(row["filename"], row["status"]) for row in csv_of(database, first)] == [
             ("a.jpg", "classified"),
             ("old.jpg", "failed"),

@@ -12,7 +12,7 @@ from batch_client.errors import UsageError
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports import html
 from batch_client.reports.html import write_html
-from results import photos, runs
+from results import known_photos, runs
 from results.database import Database
 from results.photos import PhotoKey
 from tests.support.report_rows import MIXED, SOURCE, answer, failure, store
@@ -135,7 +135,9 @@ class TestHtml:
         run = store(database, failure("new.jpg", "dd"))
         key = PhotoKey(SOURCE, "a-known.jpg", "cc" * 32)
         with database.writing() as connection:
-            photos.store_known(connection, run, photos.find_known(connection, [key], "1.0.0", "1")[key], None)
+            known_photos.store_known(
+                connection, run, known_photos.find_known(connection, [key], "1.0.0", "1")[key], None
+            )
         assert in_order(page_of(database, run, tmp_path).words, "Failed 2", "new.jpg", "a-known.jpg known")
 
     def test_nothing_from_outside_is_markup(self, small: Database, tmp_path: Path) -> None:

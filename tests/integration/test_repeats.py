@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from batch_client.exit_codes import ExitCode
 from handler.fingerprint import dhash
-from results import photos
+from results import known_photos
 from results.database import Database
 from results.fingerprints import CANDIDATES, Fingerprint, bands_of, candidate_values, correlation, store_fingerprint
 from results.lookalikes import NEAR_BITS, NEAR_CORRELATION, find_near
@@ -348,6 +348,7 @@ def test_known_tells_whose_answer_is_shown(database: Database) -> None:
     night(database, replace(answer("a.jpg", "aa"), model_version="2.0.0"))
     with database.reading() as connection:
         shown = {
-            version: photos.find_known(connection, [key], version, "1")[key].shown for version in ("1.0.0", "2.0.0")
+            version: known_photos.find_known(connection, [key], version, "1")[key].shown
+            for version in ("1.0.0", "2.0.0")
         }
     assert shown == {"1.0.0": False, "2.0.0": True}

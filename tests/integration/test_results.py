@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, inspect, select, text
 
 from results import database as database_module
-from results import photos, reporting, runs
+from results import known_photos, photos, reporting, runs
 from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
 from results.photos import Classified, Failed, PhotoKey
@@ -94,12 +94,12 @@ def test_known_means_this_file_this_content_this_model(database: Database) -> No
         replace(KEY, filename="c.jpg"),
     ]
     with database.reading() as connection:
-        known = photos.find_known(connection, [KEY, REFUSED.photo, *others], "1.0.0", "1")
+        known = known_photos.find_known(connection, [KEY, REFUSED.photo, *others], "1.0.0", "1")
         assert {key: entry.status for key, entry in known.items()} == {KEY: "classified", REFUSED.photo: "failed"}
-        assert photos.find_known(connection, [KEY], "2.0.0", "1") == {}
-        assert photos.find_known(connection, [KEY], "1.0.0", "2") == {}
-        assert photos.find_known(connection, [replace(KEY, source="/other")], "1.0.0", "1") == {}
-        assert photos.find_known(connection, [], "1.0.0", "1") == {}
+        assert known_photos.find_known(connection, [KEY], "2.0.0", "1") == {}
+        assert known_photos.find_known(connection, [KEY], "1.0.0", "2") == {}
+        assert known_photos.find_known(connection, [replace(KEY, source="/other")], "1.0.0", "1") == {}
+        assert known_photos.find_known(connection, [], "1.0.0", "1") == {}
 
 
 def test_a_photo_that_recovers_stays_among_the_failures_of_its_night(database: Database) -> None:
@@ -174,8 +174,8 @@ def test_spot_checks_from_before_the_fourth_migration_are_kept(database: Databas
         photos.store(connection, first, *(replace(one, audit=one.photo.filename == names[1]) for one in answers))
         newer = [replace(one, model_version="2", audit=one.photo.filename in (names[0], names[2])) for one in answers]
         photos.store(connection, second, *newer)
-        (known,) = photos.find_known(connection, [answers[2].photo], "1.0.0", "1").values()
-        photos.store_known(connection, third, known, None)
+        (known,) = known_photos.find_known(connection, [answers[2].photo], "1.0.0", "1").values()
+        known_photos.store_known(connection, third, known, None)
     draws = (
         select(photos_table.c.filename, predictions_history.c.run_id, predictions_history.c.audit)
         .join(photos_table, photos_table.c.id == predictions_history.c.photo_id)

@@ -9,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import select
 
 import results
-from results import photos, review_queue, reviews
+from results import known_photos, review_queue, reviews
 from results.database import Database
 from results.purge import purge_return
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
@@ -67,12 +67,12 @@ def test_a_manifest_that_changed_is_obeyed(database: Database) -> None:
     run = night(database, answer("aa.jpg", "aa"))
     with database.writing() as connection:
         keys = [answer("aa.jpg", "aa").photo]
-        (known,) = photos.find_known(connection, keys, "1.0.0", "1").values()
-        photos.store_known(connection, run, known, "Belts")
+        (known,) = known_photos.find_known(connection, keys, "1.0.0", "1").values()
+        known_photos.store_known(connection, run, known, "Belts")
     assert waiting(database, kind="mismatch") == ["aa.jpg"]
     with database.writing() as connection:
-        (known,) = photos.find_known(connection, keys, "1.0.0", "1").values()
-        photos.store_known(connection, run, known, None)
+        (known,) = known_photos.find_known(connection, keys, "1.0.0", "1").values()
+        known_photos.store_known(connection, run, known, None)
     assert waiting(database) == []
 
 

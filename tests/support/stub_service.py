@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from handler.decoding.decode import Limits, decode
 from handler.errors import PhotoError
 from handler.fingerprint import fingerprint_of
+from results.orders import Rule, decide
 from tests.support.desk_pictures import desk_picture
 
 Answer = tuple[int, Any]
@@ -56,6 +57,7 @@ class StubService:
         pictures: bodies of the photos whose picture was requested whatever the decision.
         refused: requests for which it had no room.
         picture: makes the picture for the desk; None for bytes that are no photo.
+        orders: what was ordered, of each photo that came with an order.
     """
 
     def __init__(self) -> None:
@@ -70,12 +72,41 @@ class StubService:
         self.photos: list[bytes] = []
         self.pictures: list[bytes] = []
         self.seconds = 0.0
+        self.orders: list[str] = []
+        self._rule: Rule | None = None
+        self._softmax: Callable[[bytes], Sequence[float]] = lambda body: ()
         self.room = 1000
         self._inside = 0
         self.refused = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def check_orders(self, rule: Rule, softmax: Callable[[bytes], Sequence[float]]) -> None:
+        """Answer as a model with an order check does, by the probabilities of all outputs, the outlier's last."""
+        self._rule, self._softmax = rule, softmax
+        thresholds = {name: value for name, value in vars(rule).items() if name.endswith("_threshold")}
+        described = {"model_version": self.model_version, "contract_version": "1", "classes": list(rule.classes)}
+        self.describes = lambda: (200, {**described, **thresholds})
+
+    def with_order(self, value: dict[str, Any], body: bytes, expected: str | None, probabilities: bool) -> Any:
+        """Add to a prediction what the order check says."""
+        if self._rule is None:
+            return value
+        classes = self._rule.classes
+        softmax = self._softmax(body)
+        best = max(classes, key=lambda name: softmax[classes.index(name)])
+        names = None if expected is None else "|".join(name.strip() for name in expected.split(","))
+        decision = decide(softmax, names, self._rule)
+        top = [{"class": best, "probability": value["confidence"]}]
+        value = {**value, "predicted_class": best, "top": top, "decision": decision.decision, "reason": decision.reason}
+        if expected is not None and names is not None:
+            self.orders.append(expected)
+            match = {"probability": decision.match_probability, "verdict": decision.match_verdict}
+            value |= {"match": {"expected": names.split("|"), **match}}
+        if probabilities:
+            value |= {"probabilities": dict(zip(classes, softmax, strict=False)), "outlier_probability": softmax[-1]}
+        return value
 
     def respond(
         self, authorization: str | None, content_type: str, body: bytes, wish: str | None = None
@@ -119,6 +150,9 @@ class StubService:
                 status, value = answer
                 if status == 200 and "predicted_class" in value and self.headers["X-Fingerprint"]:
                     value = {**value, "fingerprint": looks(body)}
+                if status == 200 and "predicted_class" in value:
+                    wants_probabilities = self.headers["X-Probabilities"] == "1"
+                    value = stub.with_order(value, body, self.headers["X-Expected-Category"], wants_probabilities)
                 if status == 200 and (wish == "always" or (wish == "review" and value.get("decision") == "review")):
                     picture = stub.picture(body)
                     value = value if picture is None else {**value, "picture": picture}

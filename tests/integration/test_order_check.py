@@ -1,0 +1,123 @@
+"""The order decides: with the request, from a manifest that comes late, and for photos with the same bytes."""
+
+import base64
+
+import pytest
+
+from results.orders import Rule
+from tests.support.batch_rig import BatchRig
+from tests.support.drawn_photos import encoded, striped
+from tests.support.stub_service import prediction
+
+CLASSES = ("Socks", "Belts", "Heels", "Flats")
+RULE = Rule(CLASSES, accept_threshold=0.8, unknown_threshold=0.5, match_threshold=0.1, mismatch_threshold=0.01)
+SOFTMAX = {
+    "sock.jpg": (0.95, 0.01, 0.005, 0.005, 0.03),
+    "heel.jpg": (0.005, 0.005, 0.6, 0.36, 0.03),
+    "dim.jpg": (0.05, 0.55, 0.1, 0.1, 0.2),
+}
+DECISIONS = "SELECT filename, decision, reason, match_verdict, mismatch, return_id FROM predictions ORDER BY filename"
+
+
+@pytest.fixture
+def shop(rig: BatchRig) -> BatchRig:
+    """An inbox of three photos, and a model with an order check."""
+    rig.add(*SOFTMAX)
+    rig.stub.check_orders(RULE, lambda body: SOFTMAX[body.decode().removeprefix("photo ")])
+    return rig
+
+
+def write_manifest(rig: BatchRig, **orders: str) -> None:
+    lines = [f"{name}.jpg,R-{number},{order}" for number, (name, order) in enumerate(orders.items(), 1)]
+    (rig.inbox / "manifest.csv").write_text("\n".join(["filename,return_id,expected_category", *lines, ""]))
+
+
+def test_the_order_decides_and_is_stored(shop: BatchRig) -> None:
+    write_manifest(shop, sock="Socks", heel="Socks", dim="Socks")
+    assert shop.run()[0] == 0
+    assert sorted(shop.stub.orders) == ["Socks"] * 3
+    assert shop.rows(DECISIONS) == [
+        ("dim.jpg", "review", "unsure_match", "unsure", 0, "R-3"),
+        ("heel.jpg", "review", "mismatch", "mismatch", 1, "R-2"),
+        ("sock.jpg", "accept", None, "match", 0, "R-1"),
+    ]
+    assert shop.rows("SELECT return_id, final_decision, reason FROM returns ORDER BY return_id") == [
+        ("R-1", "cleared", None),
+        ("R-2", "open", "mismatch"),
+        ("R-3", "open", "unsure"),
+    ]
+    assert shop.rows("SELECT DISTINCT length(probabilities) FROM predictions_history") == [(10,)]
+    assert shop.run("verify")[0] == 0
+
+
+def test_a_manifest_that_comes_late_is_applied_without_sending_again(shop: BatchRig) -> None:
+    assert shop.run()[0] == 0
+    assert shop.rows(DECISIONS) == [
+        ("dim.jpg", "review", "low_confidence", None, None, None),
+        ("heel.jpg", "review", "low_confidence", None, None, None),
+        ("sock.jpg", "accept", None, None, None, None),
+    ]
+    sent = len(shop.stub.photos)
+    write_manifest(shop, sock="Heels", heel="Heels")
+    assert shop.run()[0] == 0
+    assert shop.newest_run()["known"] == 3
+    assert len(shop.stub.photos) == sent
+    assert shop.rows(DECISIONS) == [
+        ("dim.jpg", "review", "low_confidence", None, None, None),
+        ("heel.jpg", "accept", None, "match", 0, "R-2"),
+        ("sock.jpg", "review", "mismatch", "mismatch", 1, "R-1"),
+    ]
+    assert shop.rows("SELECT return_key, final_decision FROM returns ORDER BY return_key")[1:] == [
+        ("r:R-1", "open"),
+        ("r:R-2", "cleared"),
+    ]
+    assert shop.rows("SELECT count(*) FROM decision_changes") == [(2,)]
+    assert shop.rows("SELECT count(*) FROM photos") == [(3,)]
+    assert shop.run("verify")[0] == 0
+
+
+def test_a_corrected_manifest_changes_the_decision_back(shop: BatchRig) -> None:
+    write_manifest(shop, sock="Heels")
+    assert shop.run()[0] == 0
+    write_manifest(shop, sock="Socks")
+    assert shop.run()[0] == 0
+    assert shop.rows(DECISIONS)[-1] == ("sock.jpg", "accept", None, "match", 0, "R-1")
+    assert shop.rows("SELECT count(*) FROM review_queue JOIN photos ON photo_id = id WHERE filename = 'sock.jpg'") == [
+        (0,)
+    ]
+
+
+def test_a_photo_whose_order_is_new_gets_a_picture_if_a_person_must_look(shop: BatchRig) -> None:
+    jpeg = base64.b64encode(encoded(striped())).decode()
+    shop.stub.picture = lambda body: {"thumbnail": jpeg, "jpeg": jpeg, "orientation": 1}
+    assert shop.run()[0] == 0
+    write_manifest(shop, sock="Heels")
+    assert shop.stub.pictures == []
+    assert shop.run()[0] == 0
+    assert shop.stub.pictures == [b"photo sock.jpg"]
+
+
+def test_the_same_bytes_are_decided_by_their_own_order(shop: BatchRig) -> None:
+    (shop.inbox / "zz-copy.jpg").write_bytes(b"photo sock.jpg")
+    (shop.inbox / "manifest.csv").write_text(
+        "filename,return_id,expected_category\nsock.jpg,R-1,Socks\nzz-copy.jpg,R-2,Heels\n"
+    )
+    assert shop.run()[0] == 0
+    copy = shop.rows(
+        "SELECT decision, match_verdict, reused, repeat_kind FROM predictions WHERE filename = 'zz-copy.jpg'"
+    )
+    assert copy[0][:2] == ("review", "mismatch")
+    assert copy[0][3] == "exact"
+    assert shop.run("verify")[0] == 0
+
+
+def test_a_model_without_an_order_check_gets_no_orders(rig: BatchRig) -> None:
+    rig.add("sock.jpg", "belt.jpg")
+    rig.stub.answer = lambda body, attempt: prediction("Socks")
+    (rig.inbox / "manifest.csv").write_text("filename,expected_category\nsock.jpg,Socks\nbelt.jpg,Belts\n")
+    assert rig.run()[0] == 0
+    assert rig.stub.orders == []
+    assert rig.rows("SELECT filename, match_verdict, mismatch FROM predictions ORDER BY filename") == [
+        ("belt.jpg", None, 1),
+        ("sock.jpg", None, 0),
+    ]
