@@ -8,7 +8,7 @@ from batch_client.inference.retry import ServiceAway
 from batch_client.pipeline.file_disposition import FileDisposition
 from batch_client.pipeline.photo import Answered, Photo, PhotoProcessor
 from batch_client.pipeline.progress import RunProgress
-from batch_client.pipeline.stages import Stages
+from batch_client.pipeline.resources import Stages
 from batch_client.sources.source import SourceLost
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.known_photos import Known

@@ -12,8 +12,8 @@ from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
 from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, PhotoProcessor, is_for_a_person
 from batch_client.pipeline.progress import RunEnd, RunProgress
+from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore
-from batch_client.pipeline.stages import Stages
 from batch_client.sources.manifest import Manifest, read_manifest
 from batch_client.sources.manifest_file import ManifestUnusable
 from batch_client.sources.source import Source, SourceFile, SourceLost

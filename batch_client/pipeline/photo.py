@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batch_client.inference.retry import PoisonSuspect, RetryingClient
-from batch_client.pipeline.memory import HeldBytes, MemoryBudget
 from batch_client.pipeline.pictures import MediaStore
+from batch_client.pipeline.resources import HeldBytes, MemoryBudget
 from batch_client.sources.manifest import Entry
 from batch_client.sources.source import SourceFile, SourceLost, State
 from batch_client.stop import Stopped, StopReason, StopSignal
@@ -319,7 +319,5 @@ def _failed(photo: Photo, code: str, message: str, is_permanent: bool) -> Failed
 
 def _too_large(photo: Photo, size: int) -> Photo:
     """Return a photo that is not read: it has no hash, and stays where it is."""
-    message = (
-        f"The file has more than {LARGEST_PHOTO} bytes. Save a photo as a smaller JPEG; videos are not classified."
-    )
+    message = f"The file has over {LARGEST_PHOTO} bytes. Save a photo as a smaller JPEG; videos are not classified."
     return replace(photo, size=size, failure=_failed(replace(photo, size=size), "too_many_bytes", message, True))

@@ -66,13 +66,14 @@ class RunProgress:
 
     def plus(self, known: int, outcomes: Sequence[Classified | Failed]) -> Counts:
         """Return the counts as they are once these photos and the deferred ones are stored."""
-        failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
+        failed = len([outcome for outcome in outcomes if isinstance(outcome, Failed)])
         return self.counts.plus(known=known, classified=len(outcomes) - failed, failed=failed, left=self.deferred)
 
     def stored(self, counts: Counts, outcomes: Sequence[Classified | Failed]) -> None:
         """Record that these photos are stored."""
         self.newly_failed += counts.failed - self.counts.failed
-        self.sent += sum(not (isinstance(outcome, Classified) and outcome.reused) for outcome in outcomes)
+        reused = [outcome for outcome in outcomes if isinstance(outcome, Classified) and outcome.reused]
+        self.sent += len(outcomes) - len(reused)
         self.counts = counts
         self.deferred = 0
 

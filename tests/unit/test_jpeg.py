@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from batch_client.pipeline.jpeg import without_metadata
+from batch_client.pipeline.pictures import without_metadata
 from tests.support.drawn_photos import encoded, striped
 from tests.support.photo_metadata import SECRET, with_secrets
 
