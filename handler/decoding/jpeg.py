@@ -268,8 +268,10 @@ class _Reader:
 
     def _data_end(self, begin: int) -> int:
         """Return where the entropy-coded data of a scan end."""
-        if self.jpeg.one_pass:  # the end marker is found much faster, and a decoder stops at the last row anyway
-            end = self.data.find(b"\xff\xd9", begin)
+        # The last end marker is found at once, however long the file is. What lies behind the picture's own end does no
+        # harm: a decoder stops at the last row, and at the first end marker if rows are missing.
+        if self.jpeg.one_pass:
+            end = self.data.rfind(b"\xff\xd9", begin)
             return len(self.data) if end < 0 else end
         return entropy_end(self.data, begin)
 
