@@ -15,7 +15,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports.html import write_html
 from batch_client.reports.summary import print_run, print_runs, report_of_run
-from batch_client.reports.tables import export_csv, export_parquet, standard_output, written_whole
+from batch_client.reports.tables import atomic_write, export_csv, export_parquet, standard_output
 from batch_client.sources.names import visible
 from results import purge as purging
 from results import runs
@@ -69,7 +69,7 @@ def export(
         elif file_format == "html":
             write_html(connection, run, output, settings.media_dir)
         else:
-            with written_whole(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            with atomic_write(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
                 export_csv(connection, run, file)
     if output is not None:
         typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")

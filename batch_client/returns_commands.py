@@ -16,7 +16,7 @@ from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
 from batch_client.reports import returns_webhook as delivery
 from batch_client.reports.summary import escape
-from batch_client.reports.tables import existing_run, standard_output, written_whole
+from batch_client.reports.tables import atomic_write, existing_run, standard_output
 from batch_client.settings import BatchSettings
 from results import outbox
 from results.return_lists import LIST_COLUMNS, ReturnCriteria, all_returns, count_by_decision, find_returns
@@ -46,7 +46,7 @@ def list_returns(
         if run is not None:
             existing_run(connection, run)
         if output is not None:
-            with written_whole(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            with atomic_write(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
                 _write_csv(connection, criteria, file)
             typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")
         elif as_json:

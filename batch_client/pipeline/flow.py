@@ -94,7 +94,7 @@ class PhotoFlow:
         files = (file for file in files if self._options.shard.holds(file.filename))
         model = self._begin(source)
         if model is not None:
-            stages = Stages(source.readers)
+            stages = Stages(source.max_concurrent_reads)
             finisher = Finisher(stages, self._processor, self._options.disposition, self._stop, self.progress)
             try:
                 self._work_through(files, model, stages, finisher)

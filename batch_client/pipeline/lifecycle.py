@@ -26,7 +26,7 @@ from batch_client.reports.html import write_html
 from batch_client.reports.notifications import send_notices
 from batch_client.reports.progress_bar import progress
 from batch_client.reports.summary import report_of_run
-from batch_client.reports.tables import written_whole
+from batch_client.reports.tables import atomic_write
 from batch_client.settings import BatchSettings
 from batch_client.sources.names import IgnoreRules
 from batch_client.sources.open import open_source
@@ -176,7 +176,7 @@ def _count(source: Source, options: RunOptions, database: Database) -> int:
         SourceError: the source cannot be listed, or there is no telling an empty one from a mistyped one.
     """
     count = sum(options.shard.holds(file.filename) for file in source.files())
-    if source.is_nowhere:
+    if source.may_not_exist:
         with database.reading() as connection:
             if not runs.has_found_any(connection, options.name or source.name):
                 raise SourceError(
@@ -225,7 +225,7 @@ def _write_reports(folder: Path, media: Path, database: Database, report: dict[s
     try:
         with database.reading() as connection:
             write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
-        with written_whole(folder / f"run-{report['id']}.json") as temporary:
+        with atomic_write(folder / f"run-{report['id']}.json") as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         log.error("run %d: REPORT_DIR cannot be written: %s", report["id"], error.strerror or error)

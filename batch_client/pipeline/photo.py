@@ -10,7 +10,7 @@ from typing import Any
 from batch_client.inference.retry import PoisonSuspect, RetryingClient
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.pipeline.resources import HeldBytes, MemoryBudget
-from batch_client.sources.manifest import Entry
+from batch_client.sources.manifest import ManifestEntry
 from batch_client.sources.source import SourceFile, SourceLost, State
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.database import ResultsError
@@ -133,7 +133,7 @@ class PhotoProcessor:
         """Set by which rule the model decides about orders; None if it has no order check."""
         self._rule = rule
 
-    def read(self, file: SourceFile, source: str, entry: Entry) -> Photo:
+    def read(self, file: SourceFile, source: str, entry: ManifestEntry) -> Photo:
         """Read a file once: hash its bytes and hold them.
 
         Raises:

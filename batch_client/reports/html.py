@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from batch_client.pipeline.pictures import MediaStore
-from batch_client.reports.tables import existing_run, written_whole
+from batch_client.reports.tables import atomic_write, existing_run
 from results import reporting, runs
 
 _PICTURES = 200  # a page of some megabytes; what is beyond is for the review desk, not for a page
@@ -47,7 +47,7 @@ def write_html(connection: Connection, run: int, path: Path, media: Path | None)
         failures=reporting.failures(connection, run, _LINES),
         notes=runs.notes_of_run(connection, run),
     )
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

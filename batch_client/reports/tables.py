@@ -71,7 +71,7 @@ def export_parquet(connection: Connection, run: int, path: Path) -> None:
         (column.name, next((arrow for sql, arrow in types.items() if isinstance(column.type, sql)), pyarrow.string()))
         for column in answers_query(run).selected_columns
     )
-    with written_whole(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+    with atomic_write(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         for group in _groups(connection, run, _ROWS_PER_GROUP):
             columns = zip(EXPORT_COLUMNS, zip(*group, strict=True), strict=True)
             writer.write_table(pyarrow.table(dict(columns), schema=schema))
@@ -106,7 +106,7 @@ def existing_run(connection: Connection, run: int) -> dict[str, Any]:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside a file, and put it in the file's place once the block has written it.
 
     Whoever reads the file finds the old or the new one, never a part.

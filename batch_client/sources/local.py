@@ -117,8 +117,8 @@ class Folder:
         rules: names that are left out.
     """
 
-    readers = _READERS
-    is_nowhere = False
+    max_concurrent_reads = _READERS
+    may_not_exist = False
 
     def __init__(self, path: Path, rules: IgnoreRules | None = None) -> None:
         self._path = path.resolve()

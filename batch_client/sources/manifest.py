@@ -18,7 +18,7 @@ StoredNames = Callable[[Collection[str]], Collection[str]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """What the manifest says of one photo.
 
     Attributes:
@@ -45,20 +45,20 @@ class Manifest:
         unnamed: photos that no line names.
     """
 
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, ManifestEntry] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     unnamed_wait: bool = False
     problems: tuple[str, ...] = ()
     without_photo: int = 0
     unnamed: int = 0
 
-    def entry(self, filename: str) -> Entry | None:
+    def entry(self, filename: str) -> ManifestEntry | None:
         """Return what is said of a photo; an empty entry if nothing is; None if the photo has to wait."""
         if filename in self.waiting:
             return None
         if filename in self.entries:
             return self.entries[filename]
-        return None if self.unnamed_wait else Entry()
+        return None if self.unnamed_wait else ManifestEntry()
 
 
 def read_manifest(
@@ -100,7 +100,7 @@ class _Lines:
     def __init__(self, text: ManifestText, classes: Collection[str]) -> None:
         self._text = text
         self._classes = {name.casefold(): name for name in classes}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ManifestEntry] = {}
         self._numbers: dict[str, int] = {}  # of the line, by the name written in it; refused lines too
         self._unreadable = False  # a line of which not even the file name is known
         self._unknown: Counter[str] = Counter()  # categories
@@ -180,7 +180,7 @@ class _Lines:
             self._tell_twice(number, filename, return_id, self._category(expected))
         else:
             self._numbers[filename] = number
-            self._entries[filename] = Entry(return_id, self._category(expected, count=True))
+            self._entries[filename] = ManifestEntry(return_id, self._category(expected, count=True))
 
     def _refuse(self, number: int, filename: str | None, reason: str) -> None:
         self.problems.append(f"{self._text.name} line {number}: {reason}")
@@ -190,7 +190,7 @@ class _Lines:
             self._numbers[filename] = number
 
     def _tell_twice(self, number: int, filename: str, return_id: str, expected: str | None) -> None:
-        if self._entries.get(filename) == Entry(return_id, expected):
+        if self._entries.get(filename) == ManifestEntry(return_id, expected):
             return  # the same line again says nothing new
         self.problems.append(f"{self._text.name} line {number}: {filename!r} stands there twice")
 

@@ -39,7 +39,7 @@ class ObjectStore(RemoteFolder):
                 yield Listed(path)
         if not found and fs.isfile(self.root):
             raise NotADirectoryError(self.root)
-        self.is_nowhere = not found and "/" in self.root
+        self.may_not_exist = not found and "/" in self.root
 
 
 def _s3_keys(fs: FileSystem, root: str) -> Iterator[str]:

@@ -48,8 +48,8 @@ class RemoteFolder:
         rules: names that are left out.
     """
 
-    readers = _CONNECTIONS
-    is_nowhere = False
+    max_concurrent_reads = _CONNECTIONS
+    may_not_exist = False
 
     def __init__(
         self, name: str, root: str, connect: Callable[[], FileSystem], rules: IgnoreRules | None = None

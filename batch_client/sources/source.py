@@ -69,15 +69,15 @@ class Source(Protocol):
 
     Attributes:
         name: under which it is stored: an absolute path, or a URL without user and password.
-        readers: how many files are best read at once.
-        is_nowhere: it was listed, and nothing says whether there is such a place: an object store has no folders,
+        max_concurrent_reads: how many files are best read at once.
+        may_not_exist: it was listed, and nothing says whether there is such a place: an object store has no folders,
             only names that begin alike.
         ignored: how many files and folders the newest listing left out, by the pattern that their name matches.
     """
 
     name: str
-    readers: int
-    is_nowhere: bool
+    max_concurrent_reads: int
+    may_not_exist: bool
     ignored: "Counter[str]"
 
     def files(self) -> Iterator[SourceFile]:

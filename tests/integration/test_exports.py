@@ -17,7 +17,7 @@ from sqlalchemy import event, insert, select
 
 from batch_client.errors import UsageError
 from batch_client.reports import tables
-from batch_client.reports.tables import export_csv, export_parquet, written_whole
+from batch_client.reports.tables import atomic_write, export_csv, export_parquet
 from results import known_photos, schema
 from results.database import Database
 from results.photos import PhotoKey
@@ -219,11 +219,11 @@ class TestParquet:
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("yesterday's")
-    with pytest.raises(ZeroDivisionError), written_whole(path) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise ZeroDivisionError
     assert [(child.name, child.read_text()) for child in tmp_path.iterdir()] == [("report.html", "yesterday's")]
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("today's")
         assert path.read_text() == "yesterday's"
     assert [(child.name, child.read_text()) for child in tmp_path.iterdir()] == [("report.html", "today's")]

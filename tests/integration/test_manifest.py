@@ -10,7 +10,7 @@ import pytest
 from batch_client.exit_codes import ExitCode
 from batch_client.sources import manifest_file
 from batch_client.sources.local import Folder
-from batch_client.sources.manifest import Entry, read_manifest
+from batch_client.sources.manifest import ManifestEntry, read_manifest
 from batch_client.sources.manifest_file import ManifestUnusable
 from tests.support.batch_rig import BatchRig
 
@@ -38,10 +38,10 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert manifest.problems == ()
-        assert manifest.entry("a.jpg") == Entry("R-1", "Socks")
-        assert manifest.entry("sub/b.jpg") == Entry("R-2", None)
-        assert manifest.entry("c.jpg") == Entry("", "Belts")
-        assert manifest.entry("elsewhere.jpg") == Entry()
+        assert manifest.entry("a.jpg") == ManifestEntry("R-1", "Socks")
+        assert manifest.entry("sub/b.jpg") == ManifestEntry("R-2", None)
+        assert manifest.entry("c.jpg") == ManifestEntry("", "Belts")
+        assert manifest.entry("elsewhere.jpg") == ManifestEntry()
         assert manifest.unnamed == 1
 
     @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert words in manifest.problems[0]
-        assert manifest.entry("a.jpg") == Entry("R-1", "Socks")
-        assert manifest.entry("z.jpg") == Entry("R-9", "Belts")
+        assert manifest.entry("a.jpg") == ManifestEntry("R-1", "Socks")
+        assert manifest.entry("z.jpg") == ManifestEntry("R-9", "Belts")
 
     def test_a_refused_cell_costs_only_itself(self, tmp_path: Path) -> None:
         """A spreadsheet writes empty cells at the end or leaves the last ones out; a word may be misspelt."""
@@ -79,8 +79,9 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert [manifest.entry(f"{name}.jpg") for name in "abcde"] == [
-            Entry("R-1"), Entry("R-2"), Entry("R-3"), Entry("R-4"), Entry("R-5", "Belts"),
-        ]  # fmt: skip
+            *(ManifestEntry(f"R-{number}") for number in range(1, 5)),
+            ManifestEntry("R-5", "Belts"),
+        ]
         assert manifest.problems == (
             "manifest.csv: expected_category 'Sock' is none of the categories (1 line); the nearest are Socks",
             "manifest.csv: expected_category 'sock' is none of the categories (1 line); the nearest are Socks",
@@ -101,8 +102,8 @@ class TestManifest:
         (tmp_path / "manifest.csv").write_bytes(text.encode(encoding))
         manifest = read_manifest(source, CLASSES)
         assert manifest.problems == ()
-        assert manifest.entry("straße.jpg") == Entry("R-1", "Socks")
-        assert manifest.entry("b.jpg") == Entry("R,2;x\ty")
+        assert manifest.entry("straße.jpg") == ManifestEntry("R-1", "Socks")
+        assert manifest.entry("b.jpg") == ManifestEntry("R,2;x\ty")
 
     def test_a_column_that_is_nearly_ours_is_asked_about(self, tmp_path: Path) -> None:
         (tmp_path / "manifest.csv").write_text("filename,retrun_id,size\na.jpg,R-1,3\n")
@@ -127,19 +128,23 @@ class TestNames:
         source = photos(tmp_path, filename)
         (tmp_path / "manifest.csv").write_text(f"filename,return_id\n{written},R-1\n", encoding="utf-8")
         manifest = read_manifest(source, CLASSES)
-        assert (manifest.entry(filename), manifest.problems) == (Entry("R-1"), ())
+        assert (manifest.entry(filename), manifest.problems) == (ManifestEntry("R-1"), ())
 
     def test_as_written_counts_first(self, tmp_path: Path) -> None:
         source = photos(tmp_path, "a.jpg", "A.JPG", "A.jpg")
         (tmp_path / "manifest.csv").write_text("filename,return_id\nA.jpg,R-1\na.jpg,R-2\n")
         manifest = read_manifest(source, CLASSES)
-        assert [manifest.entry(name) for name in ("A.jpg", "a.jpg", "A.JPG")] == [Entry("R-1"), Entry("R-2"), Entry()]
+        assert [manifest.entry(name) for name in ("A.jpg", "a.jpg", "A.JPG")] == [
+            ManifestEntry("R-1"),
+            ManifestEntry("R-2"),
+            ManifestEntry(),
+        ]
 
     def test_that_may_mean_two_files_are_asked_about(self, tmp_path: Path) -> None:
         source = photos(tmp_path, "a.JPG", "A.jpg", "b.jpg")
         (tmp_path / "manifest.csv").write_text("filename,return_id\na.jpg,R-1\nb.jpg,R-2\n")
         manifest = read_manifest(source, CLASSES)
-        assert [manifest.entry(name) for name in ("a.JPG", "A.jpg", "b.jpg")] == [None, None, Entry("R-2")]
+        assert [manifest.entry(name) for name in ("a.JPG", "A.jpg", "b.jpg")] == [None, None, ManifestEntry("R-2")]
         assert manifest.problems == (
             "manifest.csv line 2: 'a.jpg' may mean any of 'A.jpg', 'a.JPG': "
             "they differ in capitals or Unicode form only",
@@ -171,7 +176,7 @@ class TestHalfWritten:
                 manifest.write_text(text)
 
         monkeypatch.setattr(time, "sleep", sleep)
-        assert read_manifest(source, CLASSES).entry("a.jpg") == Entry("R-1005")
+        assert read_manifest(source, CLASSES).entry("a.jpg") == ManifestEntry("R-1005")
         assert next(pauses, "none left") == "none left"
 
     def test_one_that_never_ends_growing_keeps_the_photos_waiting(
@@ -195,11 +200,11 @@ class TestHalfWritten:
         path = tmp_path / "manifest.csv"
         path.write_text("filename,return_id\na.jpg,R-1\nb.jpg,R-10")
         manifest = read_manifest(source, CLASSES)
-        assert [manifest.entry(name) for name in ("a.jpg", "b.jpg", "c.jpg")] == [Entry("R-1"), None, None]
+        assert [manifest.entry(name) for name in ("a.jpg", "b.jpg", "c.jpg")] == [ManifestEntry("R-1"), None, None]
         assert "line 3: it has no line break" in manifest.problems[0]
         os.utime(path, (time.time() - 601, time.time() - 601))
         manifest = read_manifest(source, CLASSES)
-        assert [manifest.entry(name) for name in ("b.jpg", "c.jpg")] == [Entry("R-10"), Entry()]
+        assert [manifest.entry(name) for name in ("b.jpg", "c.jpg")] == [ManifestEntry("R-10"), ManifestEntry()]
 
 
 class TestRuns:

@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 from batch_client.errors import SourceError, UsageError
-from batch_client.sources.manifest import Entry, read_manifest
+from batch_client.sources.manifest import ManifestEntry, read_manifest
 from batch_client.sources.object_store import ObjectStore
 from batch_client.sources.open import open_source
 from tests.integration.remote_sources.place import IGNORED
@@ -43,7 +43,7 @@ def test_the_common_interface(tmp_path: Path) -> None:
     store = ObjectStore("gs://bucket/day", "bucket/day", fs)
     read = {file.filename: b"".join(file.chunks()) for file in store.files()}
     assert read == {"a/c.jpg": b"a/c.jpg", "b.jpg": b"b.jpg"}
-    assert read_manifest(store, ()).entry("b.jpg") == Entry("R-1")
+    assert read_manifest(store, ()).entry("b.jpg") == ManifestEntry("R-1")
     for file in store.files():
         file.unlink()
     store.close()
