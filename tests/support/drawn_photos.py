@@ -1,6 +1,8 @@
 """Photos for the tests, drawn: no test needs a file that the repository does not carry."""
 
 import io
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,4 +88,6 @@ def write_awkward_folder(folder: Path) -> dict[str, str | None]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        an_hour_ago = time.time() - 3600
+        os.utime(path, (an_hour_ago, an_hour_ago))  # a younger file that ends early counts as still being written
     return {name: code for name, (_, code) in contents.items()}
