@@ -1,6 +1,8 @@
 """What all levels share: markers by folder, skips that CI must not have, the model and the archive."""
 
 import os
+import subprocess
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -14,11 +16,32 @@ from tests.support.postgresql import PostgreSQL, find_programs, run_postgresql
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("unit", "integration", "handler", "archive", "serving", "docs", "browser", "container", "cluster", "load")
 SHARED_DATA = ROOT.parent / "shared" / "data"
+_OWN_FOLDER = pytest.StashKey[Path]()
+_PASSED = pytest.StashKey[bool]()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """Register the levels, and give each run a temporary folder of its own.
+
+    In the folder that pytest shares between runs, two runs that clean up at once make one of them fail at its end.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = Path(tempfile.mkdtemp(prefix="refund-tests-"))
+        config.stash[_OWN_FOLDER] = config.option.basetemp
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: tests of the folder tests/{level}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_PASSED] = exitstatus == pytest.ExitCode.OK
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the temporary folder of a run that passed; after a failure it is there to be looked at."""
+    if (folder := config.stash.get(_OWN_FOLDER, None)) is not None and config.stash.get(_PASSED, False):
+        subprocess.run(["rm", "-rf", str(folder)])  # shutil gives up where a test nests a thousand folders
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ ROOMS = {
     "export": ["serving"],
     "serving": ["serving"],
     "service_client": [],
-    "batch_client": ["batch", "s3", "sftp", "parquet"],
+    "batch_client": ["batch", "s3", "gs", "az", "sftp", "parquet"],
     "web": ["web"],
     "training": ["training"],
     "benchmarks": ["benchmarks", "web"],

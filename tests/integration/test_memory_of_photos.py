@@ -1,0 +1,36 @@
+"""How much memory the largest and the most hostile photos take."""
+
+import resource
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from handler.decoding.in_process import decode_in_process
+from handler.decoding.limits import Wanted
+from tests.support.decoding import SHIPPED
+from tests.support.drawn_photos import encoded, striped
+from tests.support.peak_memory import peak_mb
+
+
+def test_profiles_of_hostile_photos_are_not_kept() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(8):
+        photo = encoded(striped(), "TIFF", icc_profile=bytes([number]) * 30_000_000)
+        decode_in_process(photo, SHIPPED, Wanted(128))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB; kept, they take 240 MB
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "I;16", "WEBP"])
+def test_the_largest_photos_take_bounded_memory(kind: str, tmp_path: Path) -> None:
+    """In a process of its own, as the worker's; before strips, RGBA took 2.3 GB and 16 bits 1.2 GB."""
+    if kind == "WEBP":
+        data = encoded(Image.new("RGB", (5_000, 5_000), (1, 2, 3)), "WEBP", method=0, quality=1)
+    else:
+        data = encoded(Image.new(kind, (10_000, 10_000)), "PNG", compress_level=1)
+    before = """
+from handler.decoding.in_process import decode_in_process
+from handler.decoding.limits import Wanted
+from tests.support.decoding import SHIPPED
+"""
+    assert peak_mb(before, "decode_in_process(photo, SHIPPED, Wanted(160))", data, tmp_path) < 480
