@@ -6,7 +6,8 @@ from functools import partial
 
 from batch_client.inference.retry import ServiceAway
 from batch_client.pipeline.file_disposition import FileDisposition
-from batch_client.pipeline.photo import Answered, Photo, PhotoProcessor
+from batch_client.pipeline.photo import Answered, Photo
+from batch_client.pipeline.processor import PhotoProcessor
 from batch_client.pipeline.progress import RunProgress
 from batch_client.pipeline.resources import Stages
 from batch_client.sources.source import SourceLost

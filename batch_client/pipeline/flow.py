@@ -10,7 +10,8 @@ from typing import Any
 from batch_client.inference.retry import PoisonSuspect, ServiceAway
 from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
-from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, PhotoProcessor, is_for_a_person
+from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, is_for_a_person
+from batch_client.pipeline.processor import PhotoProcessor
 from batch_client.pipeline.progress import RunEnd, RunProgress
 from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore

@@ -18,8 +18,8 @@ from batch_client.exit_codes import ExitCode
 from batch_client.inference.retry import MOST_IN_FLIGHT, RetryingClient, RetryPolicy
 from batch_client.pipeline.file_disposition import FileDisposition
 from batch_client.pipeline.options import Resend, RunOptions
-from batch_client.pipeline.photo import PhotoProcessor
 from batch_client.pipeline.pictures import MediaStore
+from batch_client.pipeline.processor import PhotoProcessor
 from batch_client.pipeline.resources import MemoryBudget
 from batch_client.pipeline.run import RunSummary, run_source
 from batch_client.reports.html import write_html

@@ -9,7 +9,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.flow import PhotoFlow
 from batch_client.pipeline.notes import EARLIER_RUNS, notes_of
 from batch_client.pipeline.options import RunOptions
-from batch_client.pipeline.photo import PhotoProcessor
+from batch_client.pipeline.processor import PhotoProcessor
 from batch_client.pipeline.run_store import RunStore
 from batch_client.sources.source import Source
 from batch_client.stop import StopSignal

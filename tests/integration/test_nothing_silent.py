@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from batch_client.exit_codes import ExitCode
-from batch_client.pipeline import photo
+from batch_client.pipeline import photo, processor
 from batch_client.sources.local import FoundFile
 from results.database import Database
 from results.lock import run_lock
@@ -86,7 +86,8 @@ class TestDecidedBeforeSending:
     def test_a_file_that_is_too_large_is_known_unread_and_stays(
         self, rig: BatchRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(photo, "LARGEST_PHOTO", 1_000)
+        for module in (photo, processor):
+            monkeypatch.setattr(module, "LARGEST_PHOTO", 1_000)
         (rig.inbox / "video.mov").write_bytes(b"x" * 1_001)
         read: list[str] = []
         chunks = FoundFile.chunks
