@@ -2,8 +2,9 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 from rich import box
@@ -93,18 +94,29 @@ def _print(connection: Connection, criteria: ReturnCriteria) -> None:
     console = Console()
     page = find_returns(connection, criteria, _SHOWN)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("return", "ordered", "state", "reason", "by"):
-        table.add_column(name)
-    for name in ("photos", "match", "unsure", "mismatch", "repeat", "failed"):
-        table.add_column(name, justify="right")
+    for name in ("return", "ordered", "state", "why or by", "photos"):
+        table.add_column(name, overflow="fold")
     for row in page.rows:
-        words = (row["return_id"] or f"photo {row['return_key'][2:]}", row["ordered"], row["final_decision"])
-        counts = ("photos", "matching", "unsure", "mismatches", "repeats", "failed")
-        cells = [escape(str(value or "")) for value in (*words, row["reason"], row["decided_by"])]
-        table.add_row(*cells, *(str(row[name]) for name in counts))
+        name = row["return_id"] or f"photo {row['return_key'][2:]}"
+        cells = (name, row["ordered"], row["final_decision"], row["reason"] or row["decided_by"], _photos(row))
+        table.add_row(*(escape(str(value or "")) for value in cells))
     console.print(table)
     counted = count_by_decision(connection, criteria)
     total = sum(counted.values())
     console.print(f"{total} returns: " + ", ".join(f"{number} {decision}" for decision, number in counted.items()))
     if total > len(page.rows):
         console.print(f"The first {len(page.rows)} are shown; --format csv prints them all.")
+
+
+def _photos(row: Mapping[str, Any]) -> str:
+    """Return the photos of a return by what they say about it, such as ``2 match, 1 unsure``."""
+    counts = (
+        ("matching", "match"),
+        ("unsure", "unsure"),
+        ("mismatches", "mismatch"),
+        ("repeats", "repeat"),
+        ("unusable", "unusable"),
+        ("refused", "refused"),
+        ("failed", "failed"),
+    )
+    return ", ".join(f"{row[column]} {word}" for column, word in counts if row[column])
