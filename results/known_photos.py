@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from results import returns, review_queue
+from results import derived, returns, review_queue
 from results.orders import Rule
 from results.photos import PhotoKey
 from results.redecide import redecide
@@ -170,8 +170,7 @@ def store_known(
         returns.refresh_keys(connection, [returns.return_key("", known.id)])
     if "expected_category" in changed and rule is not None:
         redecide(connection, [known.id], rule, "manifest")
-    review_queue.refresh(connection, [known.id])
-    returns.refresh(connection, [known.id])
+    derived.refresh(connection, [known.id])
     return review_queue.is_waiting(connection, known.id)
 
 

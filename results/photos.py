@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from results import returns, review_queue
+from results import derived
 from results.fingerprints import Fingerprint, store_fingerprint
 from results.lookalikes import Repeat, find_exact, find_near
 from results.orders import pack
@@ -105,8 +105,7 @@ def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> l
         _lock_stored(connection, [outcome.photo for outcome in outcomes])
     stored = [_store(connection, run, outcome) for outcome in outcomes]
     photo_ids = [photo_id for photo_id, _ in stored]
-    review_queue.refresh(connection, photo_ids)
-    returns.refresh(connection, photo_ids)
+    derived.refresh(connection, photo_ids)
     return [repeat for _, repeat in stored]
 
 

@@ -19,8 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from results import returns
-from results import review_queue as queue
+from results import derived, returns
 from results.fingerprints import remove_fingerprints
 from results.lookalikes import find_earlier
 from results.schema import (
@@ -204,8 +203,7 @@ def _compare_again(connection: Connection, numbers: list[int]) -> None:
             values = {"repeat_of": repeat.photo_id, "repeat_kind": repeat.kind}
             connection.execute(update(photos).where(photos.c.id == number).values(**values))
     for start in range(0, len(numbers), _GROUP):
-        queue.refresh(connection, numbers[start : start + _GROUP])
-        returns.refresh(connection, numbers[start : start + _GROUP])
+        derived.refresh(connection, numbers[start : start + _GROUP])
 
 
 def _tally(connection: Connection, ids: list[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from results import returns, review_queue
+from results import derived
 from results.orders import Decision, Rule, decide, unpack
 from results.schema import decision_changes, photos, predictions_history
 from results.sql import now
@@ -109,5 +109,4 @@ def _store(connection: Connection, changes: Sequence[Change], cause: str) -> Non
             update(predictions_history).where(_answer.id == change.prediction_id).values(**vars(change.is_now))
         )
     photo_ids = [change.photo_id for change in changes]
-    review_queue.refresh(connection, photo_ids)
-    returns.refresh(connection, photo_ids)
+    derived.refresh(connection, photo_ids)

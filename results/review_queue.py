@@ -2,7 +2,7 @@
 
 The queue is a small table of its own rather than a query over all predictions, so that its first page costs the same
 with a thousand photos stored and with a million. Whoever changes what a photo's place depends on (its newest answer,
-the manifest, a verdict) calls :func:`refresh` in the same transaction.
+the manifest, a verdict) calls :func:`results.derived.refresh` in the same transaction.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import insert, select
 
-from results import outbox, photos, returns, review_queue, reviews, runs
+from results import derived, outbox, photos, returns, reviews, runs
 from results.database import Database
 from results.orders import Rule, pack
 from results.photos import Classified, Failed
@@ -88,8 +88,7 @@ def review(database: Database, name: str, person: str, kind: str, to_class: str 
         prediction = select(predictions_history.c.id).where(predictions_history.c.photo_id == number)
         verdict = Verdict(number, connection.execute(prediction).scalar_one(), kind, to_class)  # type: ignore[arg-type]
         review_id = reviews.store_verdict(connection, person, verdict)
-        review_queue.refresh(connection, [number])
-        returns.refresh(connection, [number])
+        derived.refresh(connection, [number])
     return review_id
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from results import returns, review_queue, reviews
+from results import derived, review_queue, reviews
 from results.database import Database
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import STORABLE_TEXT
@@ -229,16 +229,14 @@ def undo(database: DatabaseDep, user: Reviewer, review_id: ReviewId) -> dict[str
             raise WebError(404, "no_such_verdict", f"{error}.") from error
         except CannotUndo as error:
             raise WebError(409, "cannot_undo", f"{error}.") from error
-        review_queue.refresh(connection, [photo_id])
-        returns.refresh(connection, [photo_id])
+        derived.refresh(connection, [photo_id])
         waiting = review_queue.count_waiting(connection, MOST_COUNTED)
     return {"photo_id": photo_id, "waiting": waiting}
 
 
 def _store(connection: Connection, user: User, verdict: Verdict) -> int:
     review_id = reviews.store_verdict(connection, user.name, verdict)
-    review_queue.refresh(connection, [verdict.photo_id])
-    returns.refresh(connection, [verdict.photo_id])
+    derived.refresh(connection, [verdict.photo_id])
     return review_id
 
 
