@@ -12,6 +12,7 @@ from web import log
 from web.auth.accounts import Accounts
 from web.auth.api_tokens import ApiTokens
 from web.auth.login_attempts import LoginAttempts
+from web.auth.second_factors import SecondFactors
 from web.auth.sessions import SESSION_SECONDS, Sessions
 from web.auth.users import Authenticator, session_key
 from web.categories import Categories
@@ -31,11 +32,26 @@ from web.routes import (
     review,
     runs,
     search,
+    second_factor,
     statistics,
     upload,
 )
 from web.settings import WebSettings
 
+_ROUTES = (
+    predict,
+    upload,
+    login,
+    account,
+    second_factor,
+    review,
+    photos,
+    runs,
+    statistics,
+    search,
+    returns_api,
+    api_docs,
+)
 DESCRIPTION = """Classifies photos of returned items. `POST /predict/` is for other programs. The review desk's own
 pages use the rest: it needs a session, and the header `X-CSRF-Token` with the token of the page."""
 
@@ -82,8 +98,9 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.pictures = Pictures(settings.media_dir)
     app.state.authenticator = authenticator
     app.state.login_attempts = LoginAttempts()
+    app.state.second_factors = SecondFactors(settings.web_dir)
     app.state.api_tokens = ApiTokens(settings.web_dir)
-    for module in (predict, upload, login, account, review, photos, runs, statistics, search, returns_api, api_docs):
+    for module in _ROUTES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)

@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from results.database import Database, ResultsError
 from web import log
 from web.app import create_app
-from web.auth.accounts import Accounts, AccountsError
+from web.auth.account import AccountsError
+from web.auth.accounts import Accounts
 from web.auth.api_tokens import ApiTokens, ApiTokensError
+from web.auth.second_factors import SecondFactors, SecondFactorsError
 from web.auth.sessions import Sessions, SessionsError
 from web.http.server import ServerError, listen, run
 from web.settings import Role, WebSettings
@@ -101,6 +103,49 @@ def add_user(
     except (AccountsError, OSError) as error:
         _fail(str(error))
     typer.echo(f"{name} is {role}; accounts are in {accounts.path}")
+
+
+@app.command("list-users")
+def list_users() -> None:
+    """List the accounts with their roles."""
+    try:
+        accounts = Accounts(_settings().web_dir).all()
+    except (AccountsError, OSError) as error:
+        _fail(str(error))
+    for account in accounts.values():
+        notes = {
+            "disabled": account.is_disabled,
+            "authenticator app": account.has_second_factor,
+            "must change the password": account.must_change,
+        }
+        typer.echo("  ".join([f"{account.name} {account.role}", *(note for note, holds in notes.items() if holds)]))
+
+
+@app.command("remove-user")
+def remove_user(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Remove an account and end its logins. What the user decided stays."""
+    folder = _settings().web_dir
+    try:
+        Accounts(folder).remove(name)
+        SecondFactors(folder).remove(name)
+        _end_sessions(folder, name)
+    except (AccountsError, SecondFactorsError, SessionsError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"removed {name}")
+
+
+@app.command("remove-totp")
+def remove_totp(
+    name: Annotated[str, typer.Argument(help="The user who lost the phone and the recovery codes.")],
+) -> None:
+    """Remove the authenticator app of a user; the password alone opens the account again."""
+    folder = _settings().web_dir
+    try:
+        Accounts(folder).change(name, has_second_factor=False)
+        SecondFactors(folder).remove(name)
+    except (AccountsError, SecondFactorsError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{name} logs in with the password alone")
 
 
 @app.command("add-token")
@@ -192,6 +237,12 @@ def _say_who_gets_in(settings: WebSettings) -> None:
         "web: there are no accounts. The desk asks nobody for a password and lets in only this machine; "
         "`python -m web add-user NAME` adds an account"
     )
+
+
+def _end_sessions(folder: Path, name: str) -> None:
+    stored = Sessions(folder)
+    stored.end_all(name)
+    stored.close()
 
 
 def _settings() -> WebSettings:

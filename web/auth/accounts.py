@@ -1,51 +1,21 @@
 """Who may do what: a file with names, roles and hashed passwords."""
 
-import re
 import secrets
 import threading
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
+from web.auth.account import Account, AccountsError, check_name, from_line
 from web.auth.passwords import Passwords, problem_with
 from web.private_files import atomic_write, locked, private_folder
 from web.settings import Role
 
-ROLES: tuple[Role, ...] = get_args(Role)  # from the least to the most rights
-LONGEST_NAME = 64
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._@-]{{0,{LONGEST_NAME - 1}}}")
-_MUST_CHANGE = "change"
-_LINE = re.compile(rf"({_NAME.pattern}):({'|'.join(ROLES)}):(\$argon2id\$[^\s:]+)(?::({_MUST_CHANGE}))?")
-
-
-class AccountsError(ValueError):
-    """The accounts cannot be read, or a change is refused; the message says why."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """One line of the file.
-
-    Attributes:
-        name: of the user.
-        role: what the user may do.
-        password_hash: Argon2id.
-        must_change: the user must choose another password before anything else.
-    """
-
-    name: str
-    role: Role
-    password_hash: str
-    must_change: bool = False
-
-    @property
-    def fingerprint(self) -> str:
-        """What a session remembers of the account, so that it ends when the password or the role changes."""
-        return f"{self.role}:{self.password_hash[-16:]}"
-
 
 class Accounts:
-    """The accounts in ``WEB_DIR/accounts``, one a line: ``name:role:hash``, and ``:change`` behind a first password.
+    """The accounts in ``WEB_DIR/accounts``, one a line: ``name:role:hash``, and flags behind it.
 
     The file is read again when it changes, so ``python -m web add-user`` needs no restart. Changes are made under a
     lock that all processes share.
@@ -87,31 +57,76 @@ class Accounts:
         return not self.all() and self._required_path.exists()
 
     def check(self, name: str, password: str) -> Account | None:
-        """Return the account if the password is right; None otherwise.
+        """Return the account if the password is right and the account is not disabled; None otherwise.
 
         Raises:
             Busy: too many passwords are being checked.
         """
         account = self.all().get(name)
-        return account if self._passwords.is_right(password, account.password_hash if account else None) else None
+        is_right = self._passwords.is_right(password, account.password_hash if account else None)
+        return account if account and is_right and not account.is_disabled else None
 
     def add(self, name: str, role: Role, password: str, must_change: bool = False) -> Account:
         """Add an account, or change the role and the password of the one with this name.
 
         Raises:
-            AccountsError: the name or the password is not accepted.
+            AccountsError: the name or the password is not accepted, or no admin would be left.
         """
-        if not _NAME.fullmatch(name):
-            raise AccountsError(
-                f"{name!r} is not a name for an account: use letters, digits and . _ @ - only, at most {LONGEST_NAME}"
-            )
+        check_name(name)
         if problem := problem_with(password, name):
             raise AccountsError(problem)
-        account = Account(name, role, self._passwords.hash(password), must_change)
-        private_folder(self.path.parent)
-        with locked(self.path.with_name("accounts.lock")):
-            self._write({**self.all(), name: account})
-        return account
+        added = Account(name, role, self._passwords.hash(password), must_change)
+        with self._changing() as accounts:
+            if before := accounts.get(name):
+                added = replace(added, has_second_factor=before.has_second_factor)
+            accounts[name] = added
+        return added
+
+    def create(self, name: str, role: Role) -> str:
+        """Add an account with a random password, which the first login changes, and return the password.
+
+        Raises:
+            AccountsError: the name is not accepted, or an account has it already.
+        """
+        check_name(name)
+        password, account = self._with_random_password(name, role)
+        with self._changing() as accounts:
+            if name in accounts:
+                raise AccountsError(f"There is an account {name} already.")
+            if not accounts and role != "admin":
+                raise AccountsError("The first account must be an admin, or nobody could add another one.")
+            accounts[name] = account
+        return password
+
+    def reset_password(self, name: str) -> str:
+        """Give an account a random password, which the next login changes, and return the password.
+
+        Raises:
+            AccountsError: there is no such account.
+        """
+        password = secrets.token_urlsafe(18)
+        self.change(name, password_hash=self._passwords.hash(password), must_change=True)
+        return password
+
+    def change(self, name: str, **fields: Any) -> Account:
+        """Change fields of an account: its role, its flags.
+
+        Raises:
+            AccountsError: there is no such account, or no admin would be left.
+        """
+        with self._changing() as accounts:
+            changed = replace(_existing(accounts, name), **fields)
+            accounts[name] = changed
+        return changed
+
+    def remove(self, name: str) -> None:
+        """Remove an account. What its user decided stays.
+
+        Raises:
+            AccountsError: there is no such account, or no admin would be left.
+        """
+        with self._changing() as accounts:
+            del accounts[_existing(accounts, name).name]
 
     def change_password(self, account: Account, password: str) -> Account:
         """Give an account the password that its user chose.
@@ -122,11 +137,10 @@ class Accounts:
         if problem := problem_with(password, account.name):
             raise AccountsError(problem)
         changed = replace(account, password_hash=self._passwords.hash(password), must_change=False)
-        with locked(self.path.with_name("accounts.lock")):
-            accounts = self.all()
+        with self._changing() as accounts:
             if accounts.get(account.name) != account:
                 raise AccountsError("The account was changed in the meantime. Log in again.")
-            self._write({**accounts, account.name: changed})
+            accounts[account.name] = changed
         if account.must_change and account.name == "admin":
             self.first_password_path.unlink(missing_ok=True)
         return changed
@@ -139,10 +153,11 @@ class Accounts:
         """
         if self.all():
             return None
-        password = secrets.token_urlsafe(18)
+        password, account = self._with_random_password("admin", "admin")
         private_folder(self.path.parent)
         atomic_write(self.first_password_path, f"{password}\n", 0o400)
-        self.add("admin", "admin", password, must_change=True)
+        with self._changing() as accounts:
+            accounts["admin"] = account
         return self.first_password_path
 
     def require(self) -> None:
@@ -150,25 +165,46 @@ class Accounts:
         if self.all() and not self._required_path.exists():
             atomic_write(self._required_path, "This desk has accounts. Without them it lets nobody in.\n")
 
+    def _with_random_password(self, name: str, role: Role) -> tuple[str, Account]:
+        password = secrets.token_urlsafe(18)
+        return password, Account(name, role, self._passwords.hash(password), must_change=True)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Account]]:
+        """Give the accounts to change, and write them; one process at a time.
+
+        Raises:
+            AccountsError: the desk had an admin and would have none.
+        """
+        private_folder(self.path.parent)
+        with locked(self.path.with_name("accounts.lock")):
+            before = self.all()
+            accounts = dict(before)
+            yield accounts
+            if _has_admin(before) and not _has_admin(accounts):
+                raise AccountsError("This is the last admin. Make another user an admin first.")
+            atomic_write(self.path, "".join(f"{account.to_line()}\n" for account in accounts.values()))
+            self.require()
+
     def _read(self) -> dict[str, Account]:
         accounts = {}
         for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
-            match = _LINE.fullmatch(line.strip())
-            if match is None:
-                if line.strip() and not line.startswith("#"):
-                    raise AccountsError(
-                        f"{self.path}: line {number} is not name:role:hash; write it with `python -m web add-user`"
-                    )
+            if not line.strip() or line.startswith("#"):
                 continue
-            name, role, password_hash, change = match.groups()
-            known_role = next(known for known in ROLES if known == role)
-            accounts[name] = Account(name, known_role, password_hash, change is not None)
+            account = from_line(line.strip())
+            if account is None:
+                raise AccountsError(
+                    f"{self.path}: line {number} is not name:role:hash; write it with `python -m web add-user`"
+                )
+            accounts[account.name] = account
         return accounts
 
-    def _write(self, accounts: dict[str, Account]) -> None:
-        lines = [
-            f"{account.name}:{account.role}:{account.password_hash}{f':{_MUST_CHANGE}' * account.must_change}\n"
-            for account in accounts.values()
-        ]
-        atomic_write(self.path, "".join(lines))
-        self.require()
+
+def _existing(accounts: dict[str, Account], name: str) -> Account:
+    if name not in accounts:
+        raise AccountsError(f"There is no account {name}.")
+    return accounts[name]
+
+
+def _has_admin(accounts: dict[str, Account]) -> bool:
+    return any(account.is_active_admin for account in accounts.values())

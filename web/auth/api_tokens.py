@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from web.auth.accounts import ROLES
+from web.auth.account import ROLES
 from web.private_files import atomic_write, locked, private_folder
 from web.settings import Role
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from web.auth.accounts import Account
+from web.auth.account import Account
 from web.private_files import private_folder
 
 SESSION_SECONDS = 12 * 3600

@@ -10,7 +10,8 @@ from pathlib import Path
 from fastapi import Request
 from starlette.datastructures import Headers
 
-from web.auth.accounts import LONGEST_NAME, ROLES, Account, Accounts
+from web.auth.account import LONGEST_NAME, ROLES, Account
+from web.auth.accounts import Accounts
 from web.auth.security_log import security_event
 from web.auth.sessions import Session, Sessions
 from web.private_files import atomic_write, private_folder
@@ -26,7 +27,7 @@ class User:
 
     Attributes:
         name: stored with each verdict.
-        role: of :data:`web.auth.accounts.ROLES`.
+        role: of :data:`web.auth.account.ROLES`.
         can_log_out: false if a proxy checked the password, or nobody did.
         must_change_password: the first password must be replaced before anything else.
     """
@@ -72,9 +73,9 @@ class Authenticator:
         token = request.session.get("token")
         session = self.sessions.find(token) if token else None
         account = self.accounts.all().get(session.name) if session else None
-        if session is None or account is None or not hmac.compare_digest(session.fingerprint, account.fingerprint):
+        if session is None or account is None or account.is_disabled:
             return None
-        return session
+        return session if hmac.compare_digest(session.fingerprint, account.fingerprint) else None
 
     def log_in(self, request: Request, account: Account) -> None:
         """Begin a new session. Nothing of the one before is kept."""
@@ -113,6 +114,8 @@ class Authenticator:
             security_event("proxy_name_refused", message, address=self.client_address(request), level=logging.WARNING)
             return None
         account = self.accounts.all().get(name)
+        if account is not None and account.is_disabled:
+            return None
         return User(name, account.role if account else self._proxy_role, can_log_out=False)
 
     def _from_session(self, request: Request) -> User | None:

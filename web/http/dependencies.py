@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Request
 from results.database import Database
 from web.auth.csrf import require_csrf
 from web.auth.login_attempts import LoginAttempts
+from web.auth.second_factors import SecondFactors
 from web.auth.security_log import security_event
 from web.auth.users import Authenticator, User
 from web.categories import Categories
@@ -47,6 +48,10 @@ async def _login_attempts(request: Request) -> LoginAttempts:
     return cast(LoginAttempts, request.app.state.login_attempts)
 
 
+async def _second_factors(request: Request) -> SecondFactors:
+    return cast(SecondFactors, request.app.state.second_factors)
+
+
 SettingsDep = Annotated[WebSettings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 ServiceDep = Annotated[Service, Depends(_service)]
@@ -54,6 +59,7 @@ CategoriesDep = Annotated[Categories, Depends(_categories)]
 PicturesDep = Annotated[Pictures, Depends(_pictures)]
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 LoginAttemptsDep = Annotated[LoginAttempts, Depends(_login_attempts)]
+SecondFactorsDep = Annotated[SecondFactors, Depends(_second_factors)]
 
 
 class RequireRole:
@@ -91,7 +97,9 @@ class RequireRole:
         return user
 
 
+Viewer = Annotated[User, Depends(RequireRole("viewer"))]
 Reviewer = Annotated[User, Depends(RequireRole("reviewer"))]
+Admin = Annotated[User, Depends(RequireRole("admin"))]
 LoggedIn = Annotated[User, Depends(RequireRole("viewer", first_password=True))]
 
 VIEWERS_ONLY = [Depends(RequireRole("viewer"))]

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from results.database import ResultsError
+from web.auth.second_factors import SecondFactorsError
 from web.auth.sessions import SessionsError
 from web.http.errors import WebError
 from web.http.middleware import SECURITY_HEADERS
@@ -64,6 +65,12 @@ def install_handlers(app: FastAPI) -> None:
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "Logins cannot be read or stored at the moment. The log says why; try again."
         return _respond(request, 503, {"error": {"code": "sessions_away", "message": message}}, {"Retry-After": "5"})
+
+    @app.exception_handler(SecondFactorsError)
+    def on_second_factors_error(request: Request, error: SecondFactorsError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "Codes of authenticator apps cannot be checked at the moment. The log says why."
+        return _respond(request, 503, {"error": {"code": "second_factors_away", "message": message}}, {})
 
     @app.exception_handler(Exception)
     def on_bug(request: Request, _: Exception) -> Response:

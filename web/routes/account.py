@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from web.auth.accounts import AccountsError
+from web.auth.account import AccountsError
 from web.auth.csrf import check_csrf
 from web.auth.passwords import LONGEST, Busy
 from web.auth.security_log import security_event
@@ -97,7 +97,13 @@ def _page(request: Request, authenticator: Authenticator, user: User, problem: s
         for session in authenticator.sessions.running(None if user.may("admin") else user.name)
         if (account := accounts.get(session.name)) and account.fingerprint == session.fingerprint
     ]
-    return render(request, "account.html", {"problem": problem, "sessions": sessions}, 422 if problem else 200)
+    account = accounts.get(user.name)
+    context = {
+        "problem": problem,
+        "sessions": sessions,
+        "has_second_factor": account is not None and account.has_second_factor,
+    }
+    return render(request, "account.html", context, 422 if problem else 200)
 
 
 def _shown(session: Session) -> dict[str, Any]:
