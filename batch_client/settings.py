@@ -51,6 +51,10 @@ class BatchSettings(BaseSettings):
         default="",
         description="more names of files and folders that are left out, separated by `,`, such as `*.pdf,proofs`",
     )
+    category_map: Path | None = Field(
+        default=None,
+        description="CSV (`shop_category,categories`) with the words by which your manifest names what was ordered",
+    )
     settle_s: float = Field(
         default=600.0,
         ge=0,

@@ -12,6 +12,7 @@ class StopReason(Enum):
     TIME_LIMIT = "the time limit is reached"
     SOURCE_LOST = "the source can no longer be reached"
     MANIFEST = "the manifest cannot be used"
+    SETTINGS = "a setting cannot be used"
 
 
 class Stopped(Exception):

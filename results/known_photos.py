@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from results import derived, returns, review_queue
-from results.orders import Rule
+from results.orders import ORDER_COLUMNS, Order, Rule
 from results.photos import PhotoKey
 from results.redecide import redecide
 from results.schema import photos, predictions_history, run_failures
@@ -27,6 +27,7 @@ class Known:
         shown: the view ``predictions`` shows the prediction of this model version.
         model_version: the version that the caller asked for.
         contract_version: the contract version that the caller asked for.
+        order: that the record has.
         return_id: that the record has; empty where the photo came before its manifest.
     """
 
@@ -34,7 +35,7 @@ class Known:
     status: Literal["classified", "failed"]
     code: str | None
     message: str | None
-    expected_category: str | None
+    order: Order
     predicted_class: str | None
     for_a_person: bool
     shown: bool
@@ -82,7 +83,7 @@ def find_known(
                 row["status"],
                 row["error_code"],
                 row["error_message"],
-                row["expected_category"],
+                Order(**{name: row[name] for name in ORDER_COLUMNS}),
                 row["predicted_class"],
                 answered and (row["decision"] == "review" or row["audit"] or row["repeat_of"] is not None),
                 (row["model_version"], row["contract_version"]) == (model_version, contract_version),
@@ -133,7 +134,7 @@ def store_known(
     connection: Connection,
     run: int,
     known: Known,
-    expected_category: str | None,
+    order: Order,
     return_id: str = "",
     rule: Rule | None = None,
 ) -> bool:
@@ -146,7 +147,7 @@ def store_known(
         connection: in a transaction.
         run: its id.
         known: the record.
-        expected_category: that the manifest names now.
+        order: that the manifest names now.
         return_id: that the manifest names now; it completes a record without one.
         rule: by which the model decides; None keeps the decision although the order changed.
 
@@ -156,9 +157,8 @@ def store_known(
     if known.status == "failed":
         failure = {"run_id": run, "photo_id": known.id, "code": known.code, "message": known.message}
         connection.execute(insert_once(connection, run_failures), {**failure, "is_new": False})
-    changed: dict[str, str | None] = {}
-    if expected_category != known.expected_category:
-        changed["expected_category"] = expected_category
+    before, after = vars(known.order), vars(order)
+    changed: dict[str, str | None] = {name: after[name] for name in ORDER_COLUMNS if after[name] != before[name]}
     if return_id and not known.return_id:
         changed["return_id"] = return_id
     if known.status == "classified" and not known.shown:
@@ -166,6 +166,8 @@ def store_known(
     if not changed:
         return known.for_a_person
     connection.execute(photos.update().where(photos.c.id == known.id).values(**changed))
+    if changed.keys() <= {"shop_category", "product_photo"}:  # decides nothing
+        return known.for_a_person
     if "return_id" in changed:
         returns.refresh_keys(connection, [returns.return_key("", known.id)])
     if "expected_category" in changed and rule is not None:

@@ -2,9 +2,28 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 SEPARATOR = "|"  # between the categories of one order, as ``photos.expected_category`` holds them
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the manifest says was ordered.
+
+    Attributes:
+        expected_category: the categories, separated by ``|``; None if none is given or the word is not known.
+        shop_category: the word by which the manifest calls it.
+        product_photo: the shop's picture of it, a path in the source.
+    """
+
+    expected_category: str | None = None
+    shop_category: str | None = None
+    product_photo: str | None = None
+
+
+NO_ORDER = Order()
+ORDER_COLUMNS = tuple(field.name for field in fields(Order))  # of the table photos
 
 
 @dataclass(frozen=True)

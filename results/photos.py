@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from results import derived
 from results.fingerprints import Fingerprint, store_fingerprint
 from results.lookalikes import Repeat, find_exact, find_near
-from results.orders import pack
+from results.orders import ORDER_COLUMNS, pack
 from results.schema import photos, predictions_history, run_failures
 from results.sql import insert_once, now
 
@@ -87,7 +87,6 @@ class Failed:
 _STORED = select(photos.c.id, photos.c.status, photos.c.repeat_of, photos.c.repeat_kind).where(
     *(photos.c[name] == bindparam(name) for name in ("source", "filename", "sha256", "return_id"))
 )
-_ORDERED = ("expected_category", "shop_category", "product_photo")
 _NEW = insert(photos).returning(photos.c.id)
 
 
@@ -153,7 +152,7 @@ def _upsert_photo(
 ) -> tuple[int, Repeat | None]:
     """Insert or update the photo's record; return its id and what it repeats."""
     key = outcome.photo
-    state = {**state, "bytes": outcome.bytes, **{name: getattr(outcome, name) for name in _ORDERED}}
+    state = {**state, "bytes": outcome.bytes, **{name: getattr(outcome, name) for name in ORDER_COLUMNS}}
     identity = asdict(key)
     row = connection.execute(_STORED, identity).first()
     if row is None:

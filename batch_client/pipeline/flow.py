@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from batch_client.errors import UsageError
 from batch_client.inference.retry import PoisonSuspect, ServiceAway
 from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
@@ -112,11 +113,17 @@ class PhotoFlow:
         try:
             model = self._processor.client.describe()
             stored_names = partial(self._store.stored_names, self._name)
-            self.manifest = read_manifest(source, model.classes, self._options.settle_seconds, stored_names)
+            options = self._options
+            self.manifest = read_manifest(
+                source, model.classes, options.settle_seconds, stored_names, options.category_map
+            )
         except (ServiceAway, Stopped) as error:
             self.progress.cut_short(str(error))
         except ManifestUnusable as error:
             self._stop.stop(StopReason.MANIFEST)
+            self.progress.cut_short(str(error))
+        except UsageError as error:
+            self._stop.stop(StopReason.SETTINGS)
             self.progress.cut_short(str(error))
         except SourceLost:  # without the manifest a photo would get the record of another return
             self._stop.stop(StopReason.SOURCE_LOST)
@@ -271,5 +278,5 @@ def rule_of(model: ServedModel) -> Rule | None:
 
 def _may_need_picture(photo: Photo, known: Known) -> bool:
     """Return whether a person may have to look at a known photo; a new order can change that."""
-    is_ordered_anew = photo.expected_category != known.expected_category
+    is_ordered_anew = photo.order.expected_category != known.order.expected_category
     return known.status == "classified" and (known.for_a_person or is_ordered_anew)

@@ -30,6 +30,7 @@ from batch_client.reports.tables import atomic_write
 from batch_client.settings import BatchSettings
 from batch_client.sources.names import IgnoreRules
 from batch_client.sources.open import open_source
+from batch_client.sources.order_words import CategoryMap
 from batch_client.sources.shard import Shard
 from batch_client.sources.source import Source
 from batch_client.stop import StopReason, StopSignal
@@ -125,7 +126,8 @@ def _run_over(
     shard = _shard(settings)
     _refuse_own_files(source, settings, database)
     disposition = FileDisposition(settings.processed, settings.processed_dir, settings.quarantine_dir)
-    options = RunOptions(disposition, shard, name, resend, settings.settle_s, tuning.group)
+    words = CategoryMap.read(settings.category_map) if settings.category_map is not None else None
+    options = RunOptions(disposition, shard, name, resend, settings.settle_s, tuning.group, words)
     stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)
@@ -195,7 +197,7 @@ def _refuse_own_files(source: Source, settings: BatchSettings, database: Databas
     Raises:
         UsageError: something of ours lies inside; the message names its variable.
     """
-    names = ("processed_dir", "quarantine_dir", "media_dir", "log_dir", "report_dir")
+    names = ("processed_dir", "quarantine_dir", "media_dir", "log_dir", "report_dir", "category_map")
     ours = {name: getattr(settings, name) for name in names}
     if database.engine.dialect.name == "sqlite":
         ours["results_db"] = Path(str(database.engine.url.database))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from batch_client.pipeline.file_disposition import FileDisposition
+from batch_client.sources.order_words import CategoryMap
 from batch_client.sources.shard import Shard
 
 
@@ -26,6 +27,7 @@ class RunOptions:
         resend: known photos to send again.
         settle_seconds: what ends too early counts as unfinished while it is younger.
         group: photos that are stored together. A killed run sends at most two groups again.
+        category_map: what the shop's own words in the manifest mean.
     """
 
     disposition: FileDisposition
@@ -34,3 +36,4 @@ class RunOptions:
     resend: Resend = Resend.NONE
     settle_seconds: float = 600.0
     group: int = 64
+    category_map: CategoryMap | None = None

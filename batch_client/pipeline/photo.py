@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from batch_client.pipeline.resources import HeldBytes
 from batch_client.sources.source import SourceFile, State
 from results.fingerprints import Fingerprint
-from results.orders import is_another
+from results.orders import Order, is_another
 from results.photos import Classified, Failed, PhotoKey
 from service_client.responses import Picture, Prediction
 
@@ -20,7 +20,7 @@ class Photo:
         file: of the source.
         key: its identity in the results.
         size: bytes.
-        expected_category: category that the manifest expects.
+        order: what the manifest says was ordered.
         state: of the file before it was read.
         read_at: when its state was taken, in seconds since the epoch.
         held: its bytes; None if it cannot be sent.
@@ -31,7 +31,7 @@ class Photo:
     file: SourceFile
     key: PhotoKey
     size: int
-    expected_category: str | None
+    order: Order
     state: State | None
     read_at: float
     held: HeldBytes | None = None
@@ -105,7 +105,7 @@ def classified(photo: Photo, answer: Prediction) -> Classified:
         answer.top,
         answer.model_version,
         answer.contract_version,
-        photo.expected_category,
+        **vars(photo.order),
         audit=photo.is_sampled and answer.decision == "accept",
         fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
         probabilities=answer.probabilities,
@@ -116,7 +116,7 @@ def classified(photo: Photo, answer: Prediction) -> Classified:
 
 def failed(photo: Photo, code: str, message: str, is_permanent: bool) -> Failed:
     """Return the outcome of a photo that could not be classified."""
-    return Failed(photo.key, photo.size, code, message, is_permanent, photo.expected_category)
+    return Failed(photo.key, photo.size, code, message, is_permanent, **vars(photo.order))
 
 
 def too_large(photo: Photo, size: int) -> Photo:

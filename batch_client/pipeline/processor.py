@@ -68,7 +68,7 @@ class PhotoProcessor:
         self._stop.check()  # reading from a source that is lost takes a time-out for each file
         state, _ = file.watch(0.0)
         key = PhotoKey(source, file.filename, "", entry.return_id)
-        photo = Photo(file, key, 0, entry.expected_category, state, time.time())
+        photo = Photo(file, key, 0, entry.order, state, time.time())
         try:
             return self._read(photo)
         except SourceLost as error:
@@ -115,13 +115,13 @@ class PhotoProcessor:
         probabilities = unpack(stored) if stored is not None else None
         decision = Decision(prediction["decision"], prediction["reason"])
         if self._rule is not None and probabilities is not None:
-            decision = decide(probabilities, photo.expected_category, self._rule)
+            decision = decide(probabilities, photo.order.expected_category, self._rule)
         outcome = Classified(
             photo.key,
             photo.size,
             **{name: prediction[name] for name in names},
             **vars(decision),
-            expected_category=photo.expected_category,
+            **vars(photo.order),
             audit=photo.is_sampled and decision.decision == "accept",
             reused=True,
             probabilities=probabilities,
@@ -180,9 +180,10 @@ class PhotoProcessor:
 
     def _order(self, photo: Photo) -> str | None:
         """Return the ordered categories as the service reads them; None where it has no order check."""
-        if self._rule is None or photo.expected_category is None:
+        expected = photo.order.expected_category
+        if self._rule is None or expected is None:
             return None
-        return photo.expected_category.replace(SEPARATOR, ",")
+        return expected.replace(SEPARATOR, ",")
 
     def _picture_wish(self, photo: Photo) -> PictureWish | None:
         if self._media.exists(photo.key.sha256):

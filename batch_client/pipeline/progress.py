@@ -14,6 +14,7 @@ _EXIT_CODES = {
     StopReason.TIME_LIMIT: ExitCode.TIME_LIMIT,
     StopReason.SOURCE_LOST: ExitCode.USAGE,
     StopReason.MANIFEST: ExitCode.USAGE,
+    StopReason.SETTINGS: ExitCode.USAGE,
 }
 
 

@@ -68,9 +68,7 @@ class RunStore:
 
         def work(connection: Connection) -> tuple[list[bool], list[Repeat | None]]:
             for_a_person = [
-                known_photos.store_known(
-                    connection, self.run_id, record, photo.expected_category, photo.key.return_id, self._rule
-                )
+                known_photos.store_known(connection, self.run_id, record, photo.order, photo.key.return_id, self._rule)
                 for photo, record in known
             ]
             repeats = photos.store(connection, self.run_id, *outcomes)

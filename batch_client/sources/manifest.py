@@ -2,13 +2,13 @@
 
 import difflib
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch_client.sources.manifest_file import COLUMNS, ManifestText, ManifestUnusable, read_text
+from batch_client.sources.order_words import CategoryMap, OrderWords, folded
 from batch_client.sources.source import Source, SourceLost
+from results.orders import NO_ORDER, Order
 
 _LONGEST_RETURN_ID = 200  # characters; an index of PostgreSQL takes some 2,700 bytes a row
 _NO_TEXT = re.compile(r"[\x00\ud800-\udfff\ufffd]")  # what PostgreSQL refuses, and bytes that could not be decoded
@@ -23,11 +23,11 @@ class ManifestEntry:
 
     Attributes:
         return_id: of the return it belongs to; empty if none is given.
-        expected_category: what was ordered; None if none is given.
+        order: what was ordered.
     """
 
     return_id: str = ""
-    expected_category: str | None = None
+    order: Order = NO_ORDER
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ class Manifest:
 
 def read_manifest(
     source: Source,
-    classes: Collection[str],
+    classes: Sequence[str],
     settle_seconds: float = SETTLE_SECONDS,
     stored_names: StoredNames | None = None,
+    category_map: CategoryMap | None = None,
 ) -> Manifest:
     """Read a source's manifest; a bad cell costs only itself, a bad line only its own photo.
 
@@ -77,11 +78,14 @@ def read_manifest(
         classes: categories that may be expected.
         settle_seconds: a manifest that ends without a line break counts as half-written while it is younger.
         stored_names: returns those of some file names that an earlier run has stored; None if nobody knows.
+        category_map: what the shop's own words mean.
 
     Raises:
+        UsageError: the map names a category that the model does not have.
         SourceLost: the source can no longer be reached.
         ManifestUnusable: there is a manifest, and it cannot be read, is still being written, or has another header.
     """
+    words = OrderWords(classes, category_map)
     try:
         text = read_text(source, settle_seconds)
     except SourceLost:
@@ -90,40 +94,42 @@ def read_manifest(
         raise ManifestUnusable(f"the manifest cannot be read: {error.strerror or error}. Mend or remove it.") from error
     if text is None:
         return Manifest()
-    lines = _Lines(text, classes)
+    lines = _Lines(text, words)
     return lines.matched((file.filename for file in source.files()), stored_names)
 
 
 class _Lines:
     """The lines of a manifest while they are read."""
 
-    def __init__(self, text: ManifestText, classes: Collection[str]) -> None:
+    def __init__(self, text: ManifestText, words: OrderWords) -> None:
         self._text = text
-        self._classes = {name.casefold(): name for name in classes}
+        self._table = text.table
+        self._words = words
         self._entries: dict[str, ManifestEntry] = {}
         self._numbers: dict[str, int] = {}  # of the line, by the name written in it; refused lines too
         self._unreadable = False  # a line of which not even the file name is known
-        self._unknown: Counter[str] = Counter()  # categories
         self.problems: list[str] = []
         self._check_columns()
-        numbered = [(number, cells) for number, cells in text.lines if cells is None or any(map(str.strip, cells))]
+        numbered = [
+            (number, cells) for number, cells in text.table.lines if cells is None or any(map(str.strip, cells))
+        ]
         for index, (number, cells) in enumerate(numbered):
             if text.ends_early and index == len(numbered) - 1:
                 self._refuse(number, None, "it has no line break, and the file is new: it may be half a line")
             else:
                 self._read(number, cells)
-        self._tell_unknown_categories()
+        self.problems += words.problems(text.name)
 
     def matched(self, filenames: Iterable[str], stored_names: StoredNames | None) -> Manifest:
         """Return the manifest of a source with these files."""
         exact, alike, unnamed = set[str](), dict[str, list[str]](), 0
-        folded: dict[str, list[str]] = {}
+        alike_names: dict[str, list[str]] = {}
         for name in self._numbers:
-            folded.setdefault(_folded(name), []).append(name)
+            alike_names.setdefault(folded(name), []).append(name)
         for filename in filenames:
             if filename in self._numbers:
                 exact.add(filename)
-            elif (key := _folded(filename)) in folded:
+            elif (key := folded(filename)) in alike_names:
                 alike.setdefault(key, []).append(filename)
             else:
                 unnamed += 1
@@ -131,7 +137,7 @@ class _Lines:
         waiting = {name for name in exact if name not in self._entries}
         found = set(exact)
         for key, files in alike.items():
-            written = [name for name in folded[key] if name not in exact]
+            written = [name for name in alike_names[key] if name not in exact]
             if len(written) == 1 and len(files) == 1:
                 if entry := self._entries.get(written[0]):
                     entries[files[0]] = entry
@@ -159,10 +165,10 @@ class _Lines:
         if cells is None:
             self._refuse(number, None, "it is no CSV: a quotation mark is not closed, or stands within a cell")
             return
-        width = len(self._text.header)
-        named = dict(zip(self._text.header, map(str.strip, cells), strict=False))
+        width = len(self._table.header)
+        named = dict(zip(self._table.header, map(str.strip, cells), strict=False))
         filename = _path(named.get("filename", ""))
-        return_id, expected = named.get("return_id", ""), named.get("expected_category", "")
+        return_id = named.get("return_id", "")
         if not filename:
             self._refuse(number, None, "the file name is empty")
         elif _NO_TEXT.search(filename):
@@ -177,10 +183,10 @@ class _Lines:
             limit = f"the limit is {_LONGEST_RETURN_ID}"
             self._refuse(number, filename, f"return_id has {len(return_id)} characters, {limit}")
         elif filename in self._numbers:
-            self._tell_twice(number, filename, return_id, self._category(expected))
+            self._tell_twice(number, filename, ManifestEntry(return_id, self._order(named, count=False)))
         else:
             self._numbers[filename] = number
-            self._entries[filename] = ManifestEntry(return_id, self._category(expected, count=True))
+            self._entries[filename] = ManifestEntry(return_id, self._order(named, count=True))
 
     def _refuse(self, number: int, filename: str | None, reason: str) -> None:
         self.problems.append(f"{self._text.name} line {number}: {reason}")
@@ -189,28 +195,15 @@ class _Lines:
         elif filename not in self._numbers:
             self._numbers[filename] = number
 
-    def _tell_twice(self, number: int, filename: str, return_id: str, expected: str | None) -> None:
-        if self._entries.get(filename) == ManifestEntry(return_id, expected):
+    def _tell_twice(self, number: int, filename: str, entry: ManifestEntry) -> None:
+        if self._entries.get(filename) == entry:
             return  # the same line again says nothing new
         self.problems.append(f"{self._text.name} line {number}: {filename!r} stands there twice")
 
-    def _category(self, text: str, count: bool = False) -> str | None:
-        if not text:
-            return None
-        known = self._classes.get(text.casefold())
-        if known is None and count:
-            self._unknown[text] += 1
-        return known
-
-    def _tell_unknown_categories(self) -> None:
-        for text, lines in self._unknown.items():
-            near = difflib.get_close_matches(text.casefold(), self._classes, n=3)
-            nearest = f"; the nearest are {', '.join(self._classes[name] for name in near)}" if near else ""
-            of_lines = f"{lines} line{'' if lines == 1 else 's'}"
-            shown = text.encode("utf-8", "backslashreplace").decode()
-            self.problems.append(
-                f"{self._text.name}: expected_category {shown!r} is none of the categories ({of_lines}){nearest}"
-            )
+    def _order(self, named: Mapping[str, str], count: bool) -> Order:
+        word = named.get("expected_category", "")
+        shown = word.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        return Order(self._words.read(word, count), shown or None)
 
     def _tell_missing(self, missing: list[str], stored_names: StoredNames | None) -> int:
         """Tell which lines name no photo; those of an earlier run, moved away since, are no news."""
@@ -224,9 +217,9 @@ class _Lines:
         return len(news)
 
     def _check_columns(self) -> None:
-        for name in self._text.unused:
+        for name in self._table.unused:
             near = difflib.get_close_matches(name.casefold(), COLUMNS, n=1, cutoff=0.75)
-            if near and near[0] not in self._text.header:
+            if near and near[0] not in self._table.header:
                 self.problems.append(f"{self._text.name}: the column {name!r} is not used; is it {near[0]}?")
 
 
@@ -236,7 +229,3 @@ def _path(text: str) -> str:
     while path.startswith("./"):
         path = path[2:]
     return path.removeprefix("/")
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -1,12 +1,9 @@
 """The manifest as a file: which one it is, whether it is whole, and its cells."""
 
-import codecs
-import csv
-import io
-import re
 import time
 from dataclasses import dataclass
 
+from batch_client.sources.csv_table import InvalidHeader, Table, parse_table
 from batch_client.sources.source import Source, SourceFile
 
 FILE_NAME = "manifest.csv"
@@ -16,7 +13,6 @@ _NEAR_NAMES = ("manifest.csv.txt", "manifest.txt", "manifest.tsv", "manifest.xls
 STABLE_SECONDS = 5.0  # longer than a pause between two blocks that are copied
 _LONGEST_WAIT_SECONDS = 60.0
 _LARGEST_BYTES = 64_000_000
-_SEPARATORS = (",", ";", "\t")  # of English and of most European Excels; of its "Unicode text"
 
 
 class ManifestUnusable(RuntimeError):
@@ -29,16 +25,12 @@ class ManifestText:
 
     Attributes:
         name: of the file.
-        header: known column names by position; ``""`` for a column that is not used.
-        unused: names of the columns that are not used.
-        lines: line number and cells, None if the line is not CSV.
+        table: its cells.
         ends_early: the last line has no line break and the file is young: it may be half of one.
     """
 
     name: str
-    header: tuple[str, ...]
-    unused: tuple[str, ...]
-    lines: list[tuple[int, list[str] | None]]
+    table: Table
     ends_early: bool
 
 
@@ -106,57 +98,11 @@ def _read(file: SourceFile) -> bytes:
 
 
 def _parse(name: str, data: bytes, ends_early: bool) -> ManifestText:
-    numbered = enumerate(io.StringIO(_decoded(data), newline=""), start=1)
-    separators: tuple[str, ...] = _SEPARATORS
-    first, line = 1, ""
-    for first, line in numbered:  # noqa: B007 - the header's place is used below
-        if declared := re.fullmatch(r"sep=(.)\s*", line, re.IGNORECASE):  # Excel's own first line
-            separators = (declared[1],)
-        elif line.strip(" \t\r\n,;"):
-            break
-    for separator in separators:
-        names = _cells(line, separator) or []
-        header = tuple(_column(cell) for cell in names)
-        if "filename" in header:
-            break
-    else:
-        raise ManifestUnusable(
-            f"{name} line {first}: the header must be {','.join(COLUMNS)}, found {line.strip()[:200]!a}. "
-            "Save it as CSV UTF-8, or remove it."
-        )
-    known = [column for column in header if column]
-    if len(set(known)) != len(known):
-        raise ManifestUnusable(
-            f"{name} line {first}: the header must be {','.join(COLUMNS)}, each once, found {line.strip()[:200]!a}."
-        )
-    unused = tuple(cell.strip() for cell, column in zip(names, header, strict=True) if not column and cell.strip())
-    lines = [(number, _cells(line, separator)) for number, line in numbered]
-    return ManifestText(name, header, unused, lines, ends_early)
-
-
-def _decoded(data: bytes) -> str:
-    """Decode UTF-8 or UTF-16; bytes that are not UTF-8 become surrogates, and cost their cells alone."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    if data[1:2] == b"\0" and data[:1] != b"\0":
-        return data.decode("utf-16-le", "replace")
-    if data[:1] == b"\0" and data[1:2] != b"\0":
-        return data.decode("utf-16-be", "replace")
-    return data.decode("utf-8-sig", "surrogateescape")
-
-
-def _cells(line: str, separator: str) -> list[str] | None:
-    """Return the cells of a line; None if it is not CSV.
-
-    Each line by itself: a quotation mark that is not closed must not swallow the lines behind it.
-    """
     try:
-        return next(csv.reader([line], strict=True, delimiter=separator), [])
-    except csv.Error:
-        return None
-
-
-def _column(cell: str) -> str:
-    """Return the column that a header cell names, in any case and with ``_``, ``-``, a space or nothing between."""
-    words = re.sub(r"[\s_-]", "", cell).casefold()
-    return next((column for column in COLUMNS if column.replace("_", "") == words), "")
+        table = parse_table(data, COLUMNS, required=COLUMNS[:1])
+    except InvalidHeader as error:
+        header = f"{name} line {error.line}: the header must be {','.join(COLUMNS)}"
+        if error.is_repeated:
+            raise ManifestUnusable(f"{header}, each once, found {error.text!a}.") from error
+        raise ManifestUnusable(f"{header}, found {error.text!a}. Save it as CSV UTF-8, or remove it.") from error
+    return ManifestText(name, table, ends_early)

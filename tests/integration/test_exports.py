@@ -20,6 +20,7 @@ from batch_client.reports import tables
 from batch_client.reports.tables import atomic_write, export_csv, export_parquet
 from results import known_photos, schema
 from results.database import Database
+from results.orders import NO_ORDER
 from results.photos import PhotoKey
 from results.reporting import EXPORT_COLUMNS
 from results.views import PREDICTION_COLUMNS, predictions
@@ -68,7 +69,7 @@ class TestCsv:
         with database.writing() as connection:
             key = PhotoKey(SOURCE, "old.jpg", "cc" * 32)
             known_photos.store_known(
-                connection, second, known_photos.find_known(connection, [key], "1.0.0", "1")[key], None
+                connection, second, known_photos.find_known(connection, [key], "1.0.0", "1")[key], NO_ORDER
             )
         assert [(row["filename"], row["status"]) for row in csv_of(database, first)] == [
             ("a.jpg", "classified"),

@@ -14,6 +14,7 @@ from batch_client.reports import html
 from batch_client.reports.html import write_html
 from results import known_photos, runs
 from results.database import Database
+from results.orders import NO_ORDER
 from results.photos import PhotoKey
 from tests.support.report_rows import MIXED, SOURCE, answer, failure, store
 
@@ -136,7 +137,7 @@ class TestHtml:
         key = PhotoKey(SOURCE, "a-known.jpg", "cc" * 32)
         with database.writing() as connection:
             known_photos.store_known(
-                connection, run, known_photos.find_known(connection, [key], "1.0.0", "1")[key], None
+                connection, run, known_photos.find_known(connection, [key], "1.0.0", "1")[key], NO_ORDER
             )
         assert in_order(page_of(database, run, tmp_path).words, "Failed 2", "new.jpg", "a-known.jpg known")
 

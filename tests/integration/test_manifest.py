@@ -12,6 +12,7 @@ from batch_client.sources import manifest_file
 from batch_client.sources.local import Folder
 from batch_client.sources.manifest import ManifestEntry, read_manifest
 from batch_client.sources.manifest_file import ManifestUnusable
+from results.orders import Order
 from tests.support.batch_rig import BatchRig
 
 CLASSES = ("Socks", "Belts")
@@ -29,6 +30,11 @@ def photos(folder: Path, *names: str) -> Folder:
     return Folder(folder)
 
 
+def said(return_id: str = "", category: str | None = None, word: str | None = None) -> ManifestEntry:
+    """Return the entry of a photo whose order is written as our own name, or by another word."""
+    return ManifestEntry(return_id, Order(category, word or category))
+
+
 class TestManifest:
     def test_entries(self, tmp_path: Path) -> None:
         source = photos(tmp_path, "a.jpg", "sub/b.jpg", "c.jpg", "elsewhere.jpg")
@@ -38,9 +44,9 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert manifest.problems == ()
-        assert manifest.entry("a.jpg") == ManifestEntry("R-1", "Socks")
-        assert manifest.entry("sub/b.jpg") == ManifestEntry("R-2", None)
-        assert manifest.entry("c.jpg") == ManifestEntry("", "Belts")
+        assert manifest.entry("a.jpg") == said("R-1", "Socks")
+        assert manifest.entry("sub/b.jpg") == said("R-2")
+        assert manifest.entry("c.jpg") == said("", "Belts")
         assert manifest.entry("elsewhere.jpg") == ManifestEntry()
         assert manifest.unnamed == 1
 
@@ -67,8 +73,8 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert words in manifest.problems[0]
-        assert manifest.entry("a.jpg") == ManifestEntry("R-1", "Socks")
-        assert manifest.entry("z.jpg") == ManifestEntry("R-9", "Belts")
+        assert manifest.entry("a.jpg") == said("R-1", "Socks")
+        assert manifest.entry("z.jpg") == said("R-9", "Belts")
 
     def test_a_refused_cell_costs_only_itself(self, tmp_path: Path) -> None:
         """A spreadsheet writes empty cells at the end or leaves the last ones out; a word may be misspelt."""
@@ -79,12 +85,14 @@ class TestManifest:
         )
         manifest = read_manifest(source, CLASSES)
         assert [manifest.entry(f"{name}.jpg") for name in "abcde"] == [
-            *(ManifestEntry(f"R-{number}") for number in range(1, 5)),
-            ManifestEntry("R-5", "Belts"),
+            said("R-1", None, "Sock"),
+            said("R-2", None, "sock"),
+            said("R-3"),
+            said("R-4"),
+            said("R-5", "Belts", "bELTS"),
         ]
         assert manifest.problems == (
-            "manifest.csv: expected_category 'Sock' is none of the categories (1 line); the nearest are Socks",
-            "manifest.csv: expected_category 'sock' is none of the categories (1 line); the nearest are Socks",
+            "manifest.csv: expected_category 'Sock' is none of the categories (2 lines); the nearest are Socks",
         )
 
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -102,7 +110,7 @@ class TestManifest:
         (tmp_path / "manifest.csv").write_bytes(text.encode(encoding))
         manifest = read_manifest(source, CLASSES)
         assert manifest.problems == ()
-        assert manifest.entry("straße.jpg") == ManifestEntry("R-1", "Socks")
+        assert manifest.entry("straße.jpg") == said("R-1", "Socks")
         assert manifest.entry("b.jpg") == ManifestEntry("R,2;x\ty")
 
     def test_a_column_that_is_nearly_ours_is_asked_about(self, tmp_path: Path) -> None:

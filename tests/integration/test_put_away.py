@@ -15,6 +15,7 @@ from batch_client.pipeline.file_disposition import FileDisposition, Processed
 from batch_client.pipeline.photo import Photo
 from batch_client.sources.local import FoundFile
 from batch_client.sources.stability import settle
+from results.orders import NO_ORDER
 from results.photos import PhotoKey
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import encoded, striped
@@ -192,7 +193,7 @@ def unanswered_photo(path: Path) -> Photo:
     """Return a photo as a run has read it, its bytes given back."""
     file = FoundFile(path, path.name)
     key = PhotoKey("/inbox", path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    return Photo(file, key, path.stat().st_size, None, file.state(), time.time())
+    return Photo(file, key, path.stat().st_size, NO_ORDER, file.state(), time.time())
 
 
 class TestUnchanged:

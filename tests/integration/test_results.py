@@ -16,6 +16,7 @@ from results import database as database_module
 from results import known_photos, photos, reporting, runs
 from results.database import Database, ResultsError, to_url
 from results.lock import Locked, run_lock
+from results.orders import NO_ORDER
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from results.schema import metadata, predictions_history, review_queue
@@ -175,7 +176,7 @@ def test_spot_checks_from_before_the_fourth_migration_are_kept(database: Databas
         newer = [replace(one, model_version="2", audit=one.photo.filename in (names[0], names[2])) for one in answers]
         photos.store(connection, second, *newer)
         (known,) = known_photos.find_known(connection, [answers[2].photo], "1.0.0", "1").values()
-        known_photos.store_known(connection, third, known, None)
+        known_photos.store_known(connection, third, known, NO_ORDER)
     draws = (
         select(photos_table.c.filename, predictions_history.c.run_id, predictions_history.c.audit)
         .join(photos_table, photos_table.c.id == predictions_history.c.photo_id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 import results
 from results import known_photos, review_queue, reviews
 from results.database import Database
+from results.orders import NO_ORDER, Order
 from results.purge import purge_return
 from results.reviews import AlreadyReviewed, CannotUndo, NoSuchPhoto, Verdict
 from results.schema import review_queue as queue_table
@@ -68,11 +69,11 @@ def test_a_manifest_that_changed_is_obeyed(database: Database) -> None:
     with database.writing() as connection:
         keys = [answer("aa.jpg", "aa").photo]
         (known,) = known_photos.find_known(connection, keys, "1.0.0", "1").values()
-        known_photos.store_known(connection, run, known, "Belts")
+        known_photos.store_known(connection, run, known, Order("Belts"))
     assert waiting(database, kind="mismatch") == ["aa.jpg"]
     with database.writing() as connection:
         (known,) = known_photos.find_known(connection, keys, "1.0.0", "1").values()
-        known_photos.store_known(connection, run, known, None)
+        known_photos.store_known(connection, run, known, NO_ORDER)
     assert waiting(database) == []
 
 
