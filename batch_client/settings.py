@@ -75,6 +75,13 @@ class BatchSettings(BaseSettings):
     audit_share: float = Field(
         default=0.02, ge=0, le=1, description="share of the accepted photos that a person reviews as a sample"
     )
+    match_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="probability of the ordered categories from which a photo matches its order; not set: that of the "
+        "model",
+    )
     log_dir: Path = Field(
         default=Path("logs"), description="folder for `batch.log` and the `app.log` of the service, both rotated"
     )

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Contract:
         match_threshold: least probability of the ordered categories at which a photo matches its order; None in models
             without an order check.
         mismatch_threshold: probability of the ordered categories below which a photo contradicts its order.
+        match_threshold_range: lowest and highest match threshold at which calibration measured the order check; None
+            in models without it. It decides nothing, so it makes no other contract.
     """
 
     model_version: str
@@ -41,6 +43,7 @@ class Contract:
     unknown_threshold: float
     match_threshold: float | None = None
     mismatch_threshold: float | None = None
+    match_threshold_range: tuple[float, float] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_version(self.model_version)
@@ -61,6 +64,12 @@ class Contract:
             raise ValueError("contract: 'match_threshold' and 'mismatch_threshold' must be given together")
         if match is not None and mismatch is not None and mismatch > match:
             raise ValueError(f"contract: 'mismatch_threshold' {mismatch} must not be above 'match_threshold' {match}")
+        if self.match_threshold_range is not None:
+            low, high = self.match_threshold_range
+            if match is None or not 0 <= low <= match <= high <= 1:
+                raise ValueError(
+                    f"contract: 'match_threshold_range' [{low}, {high}] must hold 'match_threshold' {match}"
+                )
 
     @property
     def outputs(self) -> int:
@@ -104,6 +113,7 @@ def from_dict(fields: dict[str, Any]) -> Contract:
             unknown_threshold=float(fields["unknown_threshold"]),
             match_threshold=_optional(fields.get("match_threshold")),
             mismatch_threshold=_optional(fields.get("mismatch_threshold")),
+            match_threshold_range=_range(fields.get("match_threshold_range")),
         )
     except KeyError as missing:
         raise ValueError(f"contract: field {missing} is missing") from None
@@ -125,6 +135,14 @@ def load(folder: Path) -> Contract:
 
 def _optional(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _range(values: list[float] | None) -> tuple[float, float] | None:
+    if values is None:
+        return None
+    if len(values) != 2:
+        raise ValueError(f"contract: 'match_threshold_range' needs two numbers, found {len(values)}")
+    return float(values[0]), float(values[1])
 
 
 def _three(values: list[float]) -> tuple[float, float, float]:

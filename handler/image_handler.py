@@ -92,6 +92,7 @@ class ImageHandler:
             "classes": list(self.contract.classes),
             "input_size": self.contract.input_size,
             **self.contract.thresholds,
+            **({"match_threshold_range": list(measured)} if (measured := self.contract.match_threshold_range) else {}),
             "graph": self.runtime.name,
             "device": self.runtime.device,
         }

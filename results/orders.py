@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 SEPARATOR = "|"  # between the categories of one order, as ``photos.expected_category`` holds them
 
@@ -36,6 +36,7 @@ class Rule:
         unknown_threshold: outlier probability from which a photo without an order is an unknown item.
         match_threshold: least probability of the ordered categories at which a photo matches its order.
         mismatch_threshold: probability of the ordered categories below which a photo is a mismatch.
+        rule_id: of the row in the table ``decision_rules``; None if it is not stored.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +44,7 @@ class Rule:
     unknown_threshold: float
     match_threshold: float
     mismatch_threshold: float
+    rule_id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

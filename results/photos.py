@@ -47,6 +47,7 @@ class Classified:
         match_verdict: ``match``, ``unsure`` or ``mismatch``; None without an order.
         shop_category: what the manifest calls the ordered item.
         product_photo: the shop's picture of it, a path in the source.
+        rule_id: the row of ``decision_rules`` by which the photo was decided; None if the service decided.
     """
 
     photo: PhotoKey
@@ -67,6 +68,7 @@ class Classified:
     match_verdict: str | None = None
     shop_category: str | None = None
     product_photo: str | None = None
+    rule_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _store(connection: Connection, run: int, outcome: Classified | Failed) -> tu
         "probabilities": None if outcome.probabilities is None else pack(outcome.probabilities),
         "match_probability": outcome.match_probability,
         "match_verdict": outcome.match_verdict,
+        "rule_id": outcome.rule_id,
     }
     connection.execute(insert_once(connection, predictions_history), {**prediction, **versions})
     return photo_id, repeat

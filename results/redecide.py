@@ -22,7 +22,11 @@ _of_shown = and_(_answer.photo_id == predictions.c.photo_id, _answer.run_id == p
 
 @dataclass(frozen=True)
 class Change:
-    """A decision that became another one."""
+    """A decision that became another one.
+
+    Attributes:
+        was_by: the rule of the decision before, a row of ``decision_rules``; None if the service decided.
+    """
 
     photo_id: int
     prediction_id: int
@@ -30,6 +34,7 @@ class Change:
     expected_category: str | None
     was: Decision
     is_now: Decision
+    was_by: int | None
 
 
 def redecide(
@@ -66,7 +71,7 @@ def redecide(
         changed = [change for row in connection.execute(query) if (change := _change(row, rule)) is not None]
         changes += changed
         if changed and not dry_run:
-            _store(connection, changed, cause)
+            _store(connection, changed, cause, rule.rule_id)
     return changes
 
 
@@ -89,7 +94,7 @@ def _change(row: Row[tuple[object, ...]], rule: Rule) -> Change | None:
     new = decide(unpack(row.probabilities), row.expected_category, rule)
     if _is_same(was, new):
         return None
-    return Change(row.photo_id, row.id, row.filename, row.expected_category, was, new)
+    return Change(row.photo_id, row.id, row.filename, row.expected_category, was, new, row.rule_id)
 
 
 def _is_same(was: Decision, new: Decision) -> bool:
@@ -99,14 +104,16 @@ def _is_same(was: Decision, new: Decision) -> bool:
     return words and math.isclose(was.match_probability, new.match_probability, abs_tol=_SAME)
 
 
-def _store(connection: Connection, changes: Sequence[Change], cause: str) -> None:
+def _store(connection: Connection, changes: Sequence[Change], cause: str, rule_id: int | None) -> None:
     moment = now()
     for change in changes:
-        was = json.dumps(vars(change.was), separators=(",", ":"))
+        was = json.dumps({**vars(change.was), "rule_id": change.was_by}, separators=(",", ":"))
         row = {"prediction_id": change.prediction_id, "changed_at": moment, "cause": cause, "was": was}
         connection.execute(insert(decision_changes).values(**row))
         connection.execute(
-            update(predictions_history).where(_answer.id == change.prediction_id).values(**vars(change.is_now))
+            update(predictions_history)
+            .where(_answer.id == change.prediction_id)
+            .values(**vars(change.is_now), rule_id=rule_id)
         )
     photo_ids = [change.photo_id for change in changes]
     derived.refresh(connection, photo_ids)

@@ -130,6 +130,8 @@ predictions_history = Table(
     Column("probabilities", LargeBinary),  # float16 [28], little-endian: the classes in order, then the outlier
     Column("match_probability", Float),
     Column("match_verdict", Text),  # match, unsure, mismatch; NULL without an order
+    # The row of decision_rules by which it was decided; NULL if the service decided alone, as in rows of before.
+    Column("rule_id", _Id),  # no foreign key: SQLite could not drop the column again
     UniqueConstraint("photo_id", "run_id"),  # a run answers each photo once, whatever happens
     CheckConstraint("decision IN ('accept', 'review')", name="decision"),
     CheckConstraint("match_verdict IN ('match', 'unsure', 'mismatch')", name="match_verdict"),
@@ -206,6 +208,32 @@ review_queue = Table(
     Index("ix_review_queue_prediction_id", "prediction_id"),
 )
 
+# The thresholds by which predictions were decided; one row for each set of them.
+decision_rules = Table(
+    "decision_rules",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("model_version", Text, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("classes", Text, nullable=False),  # JSON, in the order of the stored probabilities
+    Column("accept_threshold", Float, nullable=False),
+    Column("unknown_threshold", Float, nullable=False),
+    Column("match_threshold", Float, nullable=False),  # that decides: the contract's, or MATCH_THRESHOLD
+    Column("mismatch_threshold", Float, nullable=False),
+    Column("contract_match_threshold", Float, nullable=False),
+    Column("lowest_match_threshold", Float),  # that calibration measured
+    Column("highest_match_threshold", Float),
+    Column("used_at", Text, nullable=False),  # when a run or a command last decided by it
+    UniqueConstraint(
+        "model_version",
+        "contract_version",
+        "accept_threshold",
+        "unknown_threshold",
+        "match_threshold",
+        "mismatch_threshold",
+    ),
+)
+
 # Decisions that a changed manifest or threshold replaced, as they were before; a prediction row holds the present one.
 decision_changes = Table(
     "decision_changes",
@@ -214,7 +242,7 @@ decision_changes = Table(
     Column("prediction_id", _Id, ForeignKey("predictions_history.id"), nullable=False),
     Column("changed_at", Text, nullable=False),
     Column("cause", Text, nullable=False),
-    Column("was", Text, nullable=False),  # JSON: decision, reason, match_probability, match_verdict, expected_category
+    Column("was", Text, nullable=False),  # JSON: decision, reason, match_probability, match_verdict, rule_id
     CheckConstraint("cause IN ('manifest', 'threshold')", name="cause"),
     Index("ix_decision_changes_prediction_id", "prediction_id"),
 )

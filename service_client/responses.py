@@ -128,12 +128,14 @@ class ServedModel:
         classes: its categories, in the order of the service.
         thresholds: what decides, by name; ``match_threshold`` and ``mismatch_threshold`` are missing where the model
             has no order check.
+        match_threshold_range: lowest and highest match threshold that calibration measured; None if the model has none.
     """
 
     model_version: str
     contract_version: str
     classes: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    match_threshold_range: tuple[float, float] | None = None
 
     @property
     def checks_orders(self) -> bool:
@@ -170,7 +172,9 @@ def read_description(status: int, body: bytes) -> ServedModel | ServiceFault:
     try:
         classes = tuple(str(name) for name in value["classes"])
         thresholds = {name: float(limit) for name, limit in value.items() if name.endswith("_threshold")}
-        return ServedModel(str(value["model_version"]), str(value["contract_version"]), classes, thresholds)
+        low, high = value.get("match_threshold_range") or (None, None)
+        measured = None if low is None or high is None else (float(low), float(high))
+        return ServedModel(str(value["model_version"]), str(value["contract_version"]), classes, thresholds, measured)
     except (KeyError, TypeError, ValueError):
         return ServiceFault(FaultKind.AWAY, "it does not describe itself as the refund classifier")
 

@@ -26,6 +26,7 @@ class Decisions:
     unknown_threshold: float
     match_threshold: float
     mismatch_threshold: float
+    match_threshold_range: tuple[float, float]
 
     def accepted(self, logits: Tensor) -> Tensor:
         """Return bool [N], true for photos that are accepted without review; logits are [N, C + 1]."""
@@ -52,8 +53,12 @@ def calibrate(logits: Tensor, tuning: Dataset) -> Decisions:
         class_probabilities(known[chosen], temperature).max(dim=1).values,
         top1_right(known[chosen], accepts[chosen]),
     )
-    rounded = (float(f"{value:.6g}") for value in (temperature, accept_threshold, unknown_threshold))
-    return Decisions(*rounded, **asdict(calibrate_match(logits, tuning, temperature)))
+    return Decisions(
+        float(f"{temperature:.6g}"),
+        float(f"{accept_threshold:.6g}"),
+        float(f"{unknown_threshold:.6g}"),
+        **asdict(calibrate_match(logits, tuning, temperature)),
+    )
 
 
 def _best_temperature(logits: Tensor, accepts: Tensor) -> float:

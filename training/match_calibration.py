@@ -23,6 +23,7 @@ MOST_RIGHT_MISMATCHED = 0.01
 _LEAST_PHOTOS = 50  # a domain with fewer is judged together with the other one only
 _MATCH_STEPS = 1_000  # thresholds that are tried between 0 and 1
 _MISMATCH_STEPS = 10_000
+_MEASURED = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,12 @@ class MatchThresholds:
     Attributes:
         match_threshold: probability from which the verdict is ``match``.
         mismatch_threshold: probability below which the verdict is ``mismatch``; between the two it is ``unsure``.
+        match_threshold_range: lowest and highest of the thresholds at which the shares of claims were measured.
     """
 
     match_threshold: float
     mismatch_threshold: float
+    match_threshold_range: tuple[float, float]
 
 
 def calibrate_match(logits: Tensor, tuning: Dataset, temperature: float) -> MatchThresholds:
@@ -51,7 +54,16 @@ def calibrate_match(logits: Tensor, tuning: Dataset, temperature: float) -> Matc
     probabilities = calibrated(logits, temperature)
     match = _lowest_match(probabilities, tuning)
     mismatch = _highest_mismatch(probabilities, tuning, match)
-    return MatchThresholds(match, mismatch)
+    measured = measured_thresholds(match, mismatch)
+    return MatchThresholds(match, mismatch, (measured[0], measured[-1]))
+
+
+def measured_thresholds(match: float, mismatch: float) -> list[float]:
+    """Return the match thresholds at which figures tell the shares of claims, the chosen one among them.
+
+    None lies below the mismatch threshold. Whoever sets another match threshold stays between the first and the last.
+    """
+    return sorted({threshold for threshold in (*_MEASURED, match) if threshold >= mismatch})
 
 
 def _lowest_match(probabilities: Tensor, tuning: Dataset) -> float:

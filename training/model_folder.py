@@ -97,9 +97,10 @@ def write_match_thresholds(folder: Path, thresholds: MatchThresholds, order_chec
     path = folder / FILE_NAME
     contract = json.loads(path.read_text(encoding="utf-8"))
     version = str(contract["contract_version"])
-    if any(contract.get(name) != value for name, value in asdict(thresholds).items()):
+    fields = {**asdict(thresholds), "match_threshold_range": list(thresholds.match_threshold_range)}
+    if any(contract.get(name) != fields[name] for name in ("match_threshold", "mismatch_threshold")):
         version = str(int(version) + 1)
-    contract |= {"contract_version": version, **asdict(thresholds)}
+    contract |= {"contract_version": version, **fields}
     from_dict(contract)
     _write_json(path, contract)
     _write_json(folder / _FIGURES, {**read_figures(folder), "order_check": order_check})

@@ -54,11 +54,13 @@ def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
 def _figures(probabilities: Tensor, judged: Dataset, thresholds: MatchThresholds) -> dict[str, Any]:
     """Return the figures and the look-alike pairs of the order check by group."""
     groups = {}
+    measured = match_calibration.measured_thresholds(thresholds.match_threshold, thresholds.mismatch_threshold)
     for group in sorted({sample.group for sample in judged.samples}):
         rows = torch.tensor([sample.group == group for sample in judged.samples])
         members = order_check.Judged(probabilities[rows], judged.accepts[rows])
         groups[group] = {
             **order_check.figures_of(members, thresholds.match_threshold, thresholds.mismatch_threshold),
             "look_alikes": order_check.look_alikes(members, thresholds.match_threshold),
+            "by_threshold": order_check.by_threshold(members, measured),
         }
     return groups

@@ -21,8 +21,8 @@ from batch_client.sources.manifest_file import ManifestUnusable
 from batch_client.sources.source import Source, SourceFile, SourceLost
 from batch_client.sources.stability import settle
 from batch_client.stop import Stopped, StopReason, StopSignal
+from results.decision_rules import ThresholdRefused
 from results.known_photos import Known
-from results.orders import Rule
 from results.photos import Classified, PhotoKey
 from results.runs import Counts
 from service_client.responses import ServedModel
@@ -117,21 +117,19 @@ class PhotoFlow:
             self.manifest = read_manifest(
                 source, model.classes, options.settle_seconds, stored_names, options.category_map
             )
+            self._processor.use(self._store.set_model(model, options.match_threshold))
         except (ServiceAway, Stopped) as error:
             self.progress.cut_short(str(error))
         except ManifestUnusable as error:
             self._stop.stop(StopReason.MANIFEST)
             self.progress.cut_short(str(error))
-        except UsageError as error:
+        except (UsageError, ThresholdRefused) as error:
             self._stop.stop(StopReason.SETTINGS)
             self.progress.cut_short(str(error))
         except SourceLost:  # without the manifest a photo would get the record of another return
             self._stop.stop(StopReason.SOURCE_LOST)
             self.progress.cut_short()
         else:
-            rule = rule_of(model)
-            self._store.set_model(model, rule)
-            self._processor.use(rule)
             return model
         return None
 
@@ -267,13 +265,6 @@ class PhotoFlow:
             needs_picture = isinstance(outcome, Classified) and (repeat is not None or is_for_a_person(outcome))
             finisher.finish(photo, answer, needs_picture)
         self._on_progress(counts)
-
-
-def rule_of(model: ServedModel) -> Rule | None:
-    """Return the rule by which a model decides about orders; None if it has no order check."""
-    if not model.checks_orders:
-        return None
-    return Rule(model.classes, **model.thresholds)
 
 
 def _may_need_picture(photo: Photo, known: Known) -> bool:

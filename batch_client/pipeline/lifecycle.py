@@ -127,7 +127,9 @@ def _run_over(
     _refuse_own_files(source, settings, database)
     disposition = FileDisposition(settings.processed, settings.processed_dir, settings.quarantine_dir)
     words = CategoryMap.read(settings.category_map) if settings.category_map is not None else None
-    options = RunOptions(disposition, shard, name, resend, settings.settle_s, tuning.group, words)
+    options = RunOptions(
+        disposition, shard, name, resend, settings.settle_s, tuning.group, words, settings.match_threshold
+    )
     stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)

@@ -28,6 +28,7 @@ class RunOptions:
         settle_seconds: what ends too early counts as unfinished while it is younger.
         group: photos that are stored together. A killed run sends at most two groups again.
         category_map: what the shop's own words in the manifest mean.
+        match_threshold: overrides the match threshold of the model; None keeps it.
     """
 
     disposition: FileDisposition
@@ -37,3 +38,4 @@ class RunOptions:
     settle_seconds: float = 600.0
     group: int = 64
     category_map: CategoryMap | None = None
+    match_threshold: float | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from batch_client.pipeline.resources import HeldBytes
 from batch_client.sources.source import SourceFile, State
 from results.fingerprints import Fingerprint
-from results.orders import Order, is_another
+from results.orders import Decision, Order, Rule, decide, is_another, pack, unpack
 from results.photos import Classified, Failed, PhotoKey
 from service_client.responses import Picture, Prediction
 
@@ -92,25 +92,40 @@ def is_for_a_person(outcome: Classified) -> bool:
     return outcome.decision == "review" or outcome.audit or is_other
 
 
-def classified(photo: Photo, answer: Prediction) -> Classified:
-    """Return the outcome of a photo that the service classified."""
+def classified(photo: Photo, answer: Prediction, rule: Rule | None) -> Classified:
+    """Return the outcome of a photo that the service classified.
+
+    The rule decides by the probabilities as they are stored, so that a photo is decided now as it would be later.
+
+    Args:
+        photo: the photo.
+        answer: of the service.
+        rule: that decides; None leaves the decision to the service.
+    """
     seen = answer.fingerprint
+    if rule is not None and answer.probabilities is not None:
+        stored = unpack(pack(answer.probabilities))
+        decision, rule_id = decide(stored, photo.order.expected_category, rule), rule.rule_id
+    else:
+        match = (answer.match.probability, answer.match.verdict) if answer.match is not None else (None, None)
+        decision, rule_id = Decision(answer.decision, answer.reason, *match), None
     return Classified(
         photo.key,
         photo.size,
         answer.predicted_class,
         answer.confidence,
-        answer.decision,
-        answer.reason,
+        decision.decision,
+        decision.reason,
         answer.top,
         answer.model_version,
         answer.contract_version,
         **vars(photo.order),
-        audit=photo.is_sampled and answer.decision == "accept",
+        audit=photo.is_sampled and decision.decision == "accept",
         fingerprint=Fingerprint(seen.dhash, seen.miniature) if seen is not None else None,
         probabilities=answer.probabilities,
-        match_probability=answer.match.probability if answer.match is not None else None,
-        match_verdict=answer.match.verdict if answer.match is not None else None,
+        match_probability=decision.match_probability,
+        match_verdict=decision.match_verdict,
+        rule_id=rule_id,
     )
 
 

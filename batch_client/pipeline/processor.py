@@ -55,7 +55,7 @@ class PhotoProcessor:
         self._settle_seconds = settle_seconds
 
     def use(self, rule: Rule | None) -> None:
-        """Set by which rule the model decides about orders; None if it has no order check."""
+        """Set the rule that decides; None if the model has no order check, and the service decides."""
         self._rule = rule
 
     def read(self, file: SourceFile, source: str, entry: ManifestEntry) -> Photo:
@@ -113,9 +113,10 @@ class PhotoProcessor:
         names = ("predicted_class", "confidence", "top3", "model_version", "contract_version")
         stored = prediction["probabilities"]
         probabilities = unpack(stored) if stored is not None else None
-        decision = Decision(prediction["decision"], prediction["reason"])
+        decision, rule_id = Decision(prediction["decision"], prediction["reason"]), None
         if self._rule is not None and probabilities is not None:
             decision = decide(probabilities, photo.order.expected_category, self._rule)
+            rule_id = self._rule.rule_id
         outcome = Classified(
             photo.key,
             photo.size,
@@ -125,6 +126,7 @@ class PhotoProcessor:
             audit=photo.is_sampled and decision.decision == "accept",
             reused=True,
             probabilities=probabilities,
+            rule_id=rule_id,
         )
         return Answered(outcome)
 
@@ -198,7 +200,7 @@ class PhotoProcessor:
             return Deferred()
         if isinstance(answer, Prediction):
             is_wanted = wish == "always" or (wish == "review" and answer.decision == "review")
-            return Answered(classified(photo, answer), answer.picture, is_wanted and answer.picture is None)
+            return Answered(classified(photo, answer, self._rule), answer.picture, is_wanted and answer.picture is None)
         if isinstance(answer, PhotoRejected):
             if answer.code in _ENDS_TOO_EARLY and self._is_young(photo):
                 return Deferred(is_unfinished=True)

@@ -6,14 +6,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batch_client.pipeline.photo import Photo
-from results import known_photos, photos, runs
+from results import decision_rules, known_photos, photos, runs
 from results.database import Database
+from results.decision_rules import ModelRule
 from results.known_photos import Known
 from results.lookalikes import Repeat
 from results.orders import Rule
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from service_client.responses import ServedModel
+
+_THRESHOLDS = ("accept", "unknown", "match", "mismatch")
 
 
 class RunStore:
@@ -34,11 +37,27 @@ class RunStore:
         self._check_lock = check_lock
         self._rule: Rule | None = None
 
-    def set_model(self, model: ServedModel, rule: Rule | None) -> None:
-        """Record which model answers, and by which rule it decides about orders."""
-        self._rule = rule
+    def set_model(self, model: ServedModel, match_threshold: float | None) -> Rule | None:
+        """Record which model answers; return the rule by which its predictions are decided.
+
+        Args:
+            model: that answers.
+            match_threshold: overrides that of the model; None keeps it.
+
+        Returns:
+            The stored rule; None if the model has no order check, and the service decides.
+
+        Raises:
+            ThresholdRefused: calibration did not measure this threshold.
+        """
+        described = model_rule_of(model)
+        rule = described.with_match_threshold(match_threshold) if described is not None else None
         with self._database.writing() as connection:
             runs.set_versions(connection, self.run_id, model.model_version, model.contract_version)
+            if described is not None and rule is not None:
+                rule = decision_rules.store_rule(connection, described, rule)
+        self._rule = rule
+        return rule
 
     def stored_names(self, source: str, filenames: Collection[str]) -> set[str]:
         """Return those of some file names under which photos of a source are stored."""
@@ -79,3 +98,12 @@ class RunStore:
         stored = self._database.transact(work)
         self._check_lock()
         return stored
+
+
+def model_rule_of(model: ServedModel) -> ModelRule | None:
+    """Return what the contract of a model says about decisions; None if it has no order check."""
+    if not model.checks_orders:
+        return None
+    accept, unknown, match, mismatch = (model.thresholds[f"{name}_threshold"] for name in _THRESHOLDS)
+    rule = Rule(model.classes, accept, unknown, match, mismatch)
+    return ModelRule(model.model_version, model.contract_version, rule, model.match_threshold_range)

@@ -9,7 +9,7 @@ from results import schema, views
 from tests.support.documents import page, section
 
 VIEWS = (views.predictions, views.outcomes, views.returns)
-TABLES = (schema.predictions_history, schema.photos, schema.reviews, schema.runs)
+TABLES = (schema.predictions_history, schema.photos, schema.reviews, schema.runs, schema.decision_rules)
 
 
 @pytest.mark.parametrize("table", [*VIEWS, *TABLES], ids=lambda table: table.name)

@@ -1,10 +1,12 @@
 """The order decides: with the request, from a manifest that comes late, and for photos with the same bytes."""
 
 import base64
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
-from results.orders import Rule
+from results.orders import Rule, pack, unpack
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import encoded, striped
 from tests.support.stub_service import prediction
@@ -15,6 +17,7 @@ SOFTMAX = {
     "sock.jpg": (0.95, 0.01, 0.005, 0.005, 0.03),
     "heel.jpg": (0.005, 0.005, 0.6, 0.36, 0.03),
     "dim.jpg": (0.05, 0.55, 0.1, 0.1, 0.2),
+    "late.jpg": (0.2, 0.2, 0.2, 0.2, 0.2),
 }
 DECISIONS = "SELECT filename, decision, reason, match_verdict, mismatch, return_id FROM predictions ORDER BY filename"
 
@@ -22,7 +25,7 @@ DECISIONS = "SELECT filename, decision, reason, match_verdict, mismatch, return_
 @pytest.fixture
 def shop(rig: BatchRig) -> BatchRig:
     """An inbox of three photos, and a model with an order check."""
-    rig.add(*SOFTMAX)
+    rig.add("sock.jpg", "heel.jpg", "dim.jpg")
     rig.stub.check_orders(RULE, lambda body: SOFTMAX[body.decode().removeprefix("photo ")])
     return rig
 
@@ -121,3 +124,58 @@ def test_a_model_without_an_order_check_gets_no_orders(rig: BatchRig) -> None:
         ("belt.jpg", None, 1),
         ("sock.jpg", None, 0),
     ]
+
+
+class TestMatchThreshold:
+    """MATCH_THRESHOLD overrides the threshold of the model, within what calibration measured."""
+
+    MEASURED: ClassVar = {"match_threshold_range": [0.05, 0.7]}
+    RULES = (
+        "SELECT filename, p.match_verdict, r.match_threshold, r.contract_match_threshold FROM predictions p "
+        "JOIN predictions_history h ON h.photo_id = p.photo_id AND h.run_id = p.run_id "
+        "JOIN decision_rules r ON r.id = h.rule_id ORDER BY filename"
+    )
+
+    def test_it_decides_instead_of_the_contract_and_can_be_traced(self, shop: BatchRig) -> None:
+        shop.stub.check_orders(RULE, shop.stub.softmax, **self.MEASURED)
+        write_manifest(shop, sock="Socks", heel="Heels", dim="Socks")
+        assert shop.run()[0] == 0
+        write_manifest(shop, sock="Socks", heel="Heels", dim="Belts")
+        shop.environment["MATCH_THRESHOLD"] = "0.7"
+        shop.add("late.jpg")
+        assert shop.run()[0] == 0
+        assert shop.rows(self.RULES) == [
+            ("dim.jpg", "unsure", 0.7, 0.1),
+            ("heel.jpg", "match", 0.1, 0.1),
+            ("late.jpg", None, 0.7, 0.1),
+            ("sock.jpg", "match", 0.1, 0.1),
+        ]
+        assert shop.rows("SELECT json_extract(was, '$.match_verdict') FROM decision_changes") == [("unsure",)]
+
+    def test_photos_decided_at_once_and_later_agree(self, shop: BatchRig) -> None:
+        """The threshold lies between the probability and the float16 that is stored of it."""
+        shop.stub.check_orders(replace(RULE, match_threshold=0.30005), lambda body: (0.3001, 0.5, 0.1, 0.05, 0.0499))
+        stored = unpack(pack([0.3001]))[0]
+        assert stored < 0.30005 < 0.3001
+        write_manifest(shop, sock="Socks")
+        assert shop.run()[0] == 0
+        write_manifest(shop, sock="Socks", heel="Socks")
+        assert shop.run()[0] == 0
+        verdicts = shop.rows("SELECT match_verdict, match_probability FROM predictions WHERE filename <> 'dim.jpg'")
+        assert verdicts == [("unsure", stored)] * 2
+
+    @pytest.mark.parametrize("threshold", ["0.04", "0.71"])
+    def test_what_calibration_did_not_measure_is_refused(self, shop: BatchRig, threshold: str) -> None:
+        shop.stub.check_orders(RULE, shop.stub.softmax, **self.MEASURED)
+        shop.environment["MATCH_THRESHOLD"] = threshold
+        code, output = shop.run()
+        assert code == 2
+        assert f"MATCH_THRESHOLD {threshold} is outside 0.05 to 0.7" in " ".join(output.split())
+        assert shop.newest_run()["left"] == 3
+        assert shop.stub.photos == []
+
+    def test_a_contract_without_a_measured_range_refuses_it(self, shop: BatchRig) -> None:
+        shop.environment["MATCH_THRESHOLD"] = "0.2"
+        code, output = shop.run()
+        assert code == 2
+        assert "does not say which thresholds were measured" in " ".join(output.split())

@@ -58,6 +58,7 @@ class StubService:
         refused: requests for which it had no room.
         picture: makes the picture for the desk; None for bytes that are no photo.
         orders: what was ordered, of each photo that came with an order.
+        softmax: of a photo; see :meth:`check_orders`.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class StubService:
         self.seconds = 0.0
         self.orders: list[str] = []
         self._rule: Rule | None = None
-        self._softmax: Callable[[bytes], Sequence[float]] = lambda body: ()
+        self.softmax: Callable[[bytes], Sequence[float]] = lambda body: ()
         self.room = 1000
         self._inside = 0
         self.refused = 0
@@ -82,19 +83,19 @@ class StubService:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def check_orders(self, rule: Rule, softmax: Callable[[bytes], Sequence[float]]) -> None:
+    def check_orders(self, rule: Rule, softmax: Callable[[bytes], Sequence[float]], **described_too: Any) -> None:
         """Answer as a model with an order check does, by the probabilities of all outputs, the outlier's last."""
-        self._rule, self._softmax = rule, softmax
+        self._rule, self.softmax = rule, softmax
         thresholds = {name: value for name, value in vars(rule).items() if name.endswith("_threshold")}
         described = {"model_version": self.model_version, "contract_version": "1", "classes": list(rule.classes)}
-        self.describes = lambda: (200, {**described, **thresholds})
+        self.describes = lambda: (200, {**described, **thresholds, **described_too})
 
     def with_order(self, value: dict[str, Any], body: bytes, expected: str | None, probabilities: bool) -> Any:
         """Add to a prediction what the order check says."""
         if self._rule is None:
             return value
         classes = self._rule.classes
-        softmax = self._softmax(body)
+        softmax = self.softmax(body)
         best = max(classes, key=lambda name: softmax[classes.index(name)])
         names = None if expected is None else "|".join(name.strip() for name in expected.split(","))
         decision = decide(softmax, names, self._rule)

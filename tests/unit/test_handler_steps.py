@@ -200,21 +200,30 @@ class TestContract:
             ("match_threshold", 1.5, "match_threshold"),
             ("match_threshold", 0.001, "'mismatch_threshold' 0.01 must not be above"),
             ("mismatch_threshold", None, "must be given together"),
+            ("match_threshold_range", [0.2, 0.9], "must hold 'match_threshold' 0.1"),
+            ("match_threshold_range", [0.1], "match_threshold_range"),
         ],
     )
     def test_impossible_values_are_named(self, field: str, value: object, words: str) -> None:
         fields = json.loads((ROOT / "model" / "contract.json").read_text())
+        order_check = {"match_threshold": 0.1, "mismatch_threshold": 0.01, "match_threshold_range": None}
         with pytest.raises(ValueError, match=words):
-            contracts.from_dict({**fields, "match_threshold": 0.1, "mismatch_threshold": 0.01, field: value})
+            contracts.from_dict({**fields, **order_check, field: value})
 
     def test_thresholds_of_the_order_check_are_optional(self) -> None:
         fields = json.loads((ROOT / "model" / "contract.json").read_text())
-        for name in ("match_threshold", "mismatch_threshold"):
+        for name in ("match_threshold", "mismatch_threshold", "match_threshold_range"):
             fields.pop(name, None)
         assert contracts.from_dict(fields).thresholds.keys() == {"accept_threshold", "unknown_threshold"}
         with_order = contracts.from_dict({**fields, "match_threshold": 0.1, "mismatch_threshold": 0.01})
         assert with_order.thresholds["match_threshold"] == 0.1
         assert with_order.thresholds["mismatch_threshold"] == 0.01
+
+    def test_what_calibration_measured_makes_no_other_contract(self) -> None:
+        fields = json.loads((ROOT / "model" / "contract.json").read_text())
+        wide, narrow = ({**fields, "match_threshold_range": [low, 0.9]} for low in (0.01, 0.1))
+        assert contracts.from_dict(wide).match_threshold_range == (0.01, 0.9)
+        assert contracts.from_dict(wide) == contracts.from_dict(narrow)
 
     def test_missing_field_is_named(self) -> None:
         with pytest.raises(ValueError, match="'model_version' is missing"):

@@ -111,6 +111,9 @@ class TestDescriptions:
     def test_a_model_describes_itself(self) -> None:
         value = {"model_version": "1.0.0", "contract_version": "1", "classes": ["Socks", "Belts"]}
         assert read_description(200, json.dumps(value).encode()) == ServedModel("1.0.0", "1", ("Socks", "Belts"))
+        measured = read_description(200, json.dumps({**value, "match_threshold_range": [0.01, 0.95]}).encode())
+        assert isinstance(measured, ServedModel)
+        assert measured.match_threshold_range == (0.01, 0.95)
 
     @pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"model_version": "1", "contract_version": "1"}'])
     def test_anything_else_is_a_service_that_is_away(self, body: bytes) -> None:

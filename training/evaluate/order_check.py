@@ -4,6 +4,7 @@ A claim is what an order says of a photo. The right claim names the accepted cat
 is coarse, such as any footwear. A wrong claim names one other category. An item outside the 27 has wrong claims only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +116,25 @@ def figures_of(judged: Judged, match: float, mismatch: float) -> dict[str, Any]:
             round(float(values.std(correction=0)) / len(values) ** 0.5, 5) if len(values) else None
         )
     return figures
+
+
+def by_threshold(judged: Judged, thresholds: Sequence[float]) -> list[dict[str, float | None]]:
+    """Return for each match threshold the shares of claims that pass.
+
+    Each row has ``threshold``; ``any_match``, of right claims that name all accepted categories; ``wrong_match``; and
+    ``unknown_match``. None for a share of no photos.
+    """
+    known, unknown = judged.known, judged.unknown
+    rows: list[dict[str, float | None]] = []
+    for threshold in thresholds:
+        shares = {
+            "any_match": (known.right() >= threshold).float(),
+            "wrong_match": known.passed(threshold),
+            "unknown_match": unknown.passed(threshold),
+        }
+        means = {name: round(float(values.mean()), 5) if len(values) else None for name, values in shares.items()}
+        rows.append({"threshold": threshold, **means})
+    return rows
 
 
 def by_category(judged: Judged, match: float, mismatch: float) -> list[dict[str, Any]]:

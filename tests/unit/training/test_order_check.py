@@ -133,6 +133,8 @@ class TestThresholds:
 
         assert 0 < chosen.match_threshold < 1
         assert not broken(chosen.match_threshold)
+        low, high = chosen.match_threshold_range
+        assert chosen.mismatch_threshold <= low <= chosen.match_threshold <= high == 0.95
         assert broken(chosen.match_threshold - 0.001)
         right = torch.softmax(logits, dim=1)[:600, SOCKS]
         assert 0 < float((right < chosen.mismatch_threshold).float().mean()) <= 0.01
@@ -171,4 +173,4 @@ class TestThresholds:
         logits = torch.full((60, OUTPUTS), -20.0)
         logits[:, HEELS] = 20.0
         tuning = Dataset(samples, torch.zeros(60, 1, 1, 3, dtype=torch.uint8), accept_targets(samples))
-        assert calibrate_match(logits, tuning, 1.0) == MatchThresholds(1.0, 0.0)
+        assert calibrate_match(logits, tuning, 1.0) == MatchThresholds(1.0, 0.0, (0.01, 1.0))
