@@ -179,6 +179,19 @@ def test_accounts_are_added_by_command(tmp_path: Path) -> None:
         assert (refused.returncode, problem in refused.stderr) == (2, True)
 
 
+def test_accounts_are_listed_and_removed_by_command(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "web")
+    accounts.add("ada", "admin", PASSWORD)
+    accounts.create("rob", "viewer")
+    listed = web(tmp_path, "list-users")
+    assert listed.stdout.splitlines() == ["ada admin", "rob viewer  must change the password"]
+    assert web(tmp_path, "remove-user", "rob").returncode == 0
+    assert list(accounts.all()) == ["ada"]
+    for name, problem in (("rob", "no account rob"), ("ada", "last admin")):
+        refused = web(tmp_path, "remove-user", name)
+        assert (refused.returncode, problem in refused.stderr) == (2, True), refused.stderr
+
+
 def test_a_password_from_a_windows_pipe_is_the_one_that_was_typed(tmp_path: Path) -> None:
     added = web(tmp_path, "add-user", "ada", entered=f"{PASSWORD}\r\n")
     assert added.returncode == 0

@@ -99,10 +99,12 @@ class RequireRole:
 
 Viewer = Annotated[User, Depends(RequireRole("viewer"))]
 Reviewer = Annotated[User, Depends(RequireRole("reviewer"))]
-Admin = Annotated[User, Depends(RequireRole("admin"))]
+_ADMIN = Depends(RequireRole("admin"))
+Admin = Annotated[User, _ADMIN]
 LoggedIn = Annotated[User, Depends(RequireRole("viewer", first_password=True))]
 
 VIEWERS_ONLY = [Depends(RequireRole("viewer"))]
+ADMINS_ONLY = [_ADMIN]
 CSRF_PROTECTED = [Depends(require_csrf)]
 
 LARGEST_ID = 2**63 - 1  # the largest integer that a column holds

@@ -93,7 +93,7 @@ def _page(request: Request, authenticator: Authenticator, user: User, problem: s
     own = authenticator.session(request)
     accounts = authenticator.accounts.all()
     sessions = [
-        {"is_own": own is not None and session.id == own.id, **_shown(session)}
+        {"is_own": own is not None and session.id == own.id, **shown_session(session)}
         for session in authenticator.sessions.running(None if user.may("admin") else user.name)
         if (account := accounts.get(session.name)) and account.fingerprint == session.fingerprint
     ]
@@ -106,7 +106,8 @@ def _page(request: Request, authenticator: Authenticator, user: User, problem: s
     return render(request, "account.html", context, 422 if problem else 200)
 
 
-def _shown(session: Session) -> dict[str, Any]:
+def shown_session(session: Session) -> dict[str, Any]:
+    """Return what a page shows of a session."""
     return {
         "id": session.id,
         "name": session.name,
