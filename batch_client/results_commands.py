@@ -1,6 +1,7 @@
 """The commands of ``batch-client`` that read, check and remove results."""
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.pictures import MediaStore
 from batch_client.reports.html import write_html
 from batch_client.reports.summary import print_run, print_runs, report_of_run
-from batch_client.reports.tables import atomic_write, export_csv, export_parquet, standard_output
+from batch_client.reports.tables import atomic_write, export_csv, export_json, export_parquet, standard_output
 from batch_client.sources.names import visible
 from results import purge as purging
 from results import runs
@@ -53,26 +54,35 @@ def show(run: RunNumber, as_json: Json = False) -> None:
 
 def export(
     run: RunNumber,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; CSV goes to stdout without.")] = None,
-    file_format: Annotated[Literal["csv", "parquet", "html"], typer.Option("--format", help="Of the file.")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; CSV and JSON go to stdout without.")
+    ] = None,
+    file_format: Annotated[
+        Literal["csv", "json", "parquet", "html"], typer.Option("--format", help="Of the file.")
+    ] = "csv",
     as_json: Json = False,
 ) -> None:
-    """Write one run's photos as CSV or Parquet, or its report as HTML."""
+    """Write one run's photos as CSV, JSON or Parquet, or its report as HTML."""
     settings = read_settings()
-    if output is None and (file_format != "csv" or as_json):
-        fail(ExitCode.USAGE, f"{file_format} needs a file: name it with --output")
+    if output is None:
+        if file_format not in ("csv", "json"):
+            fail(ExitCode.USAGE, f"{file_format} needs a file: name it with --output")
+        with open_results(settings) as database, database.reading() as connection:
+            if file_format == "json" or as_json:
+                export_json(connection, run, sys.stdout)
+            else:
+                export_csv(connection, run, standard_output())
+        return
     with open_results(settings) as database, database.reading() as connection:
-        if output is None:
-            export_csv(connection, run, standard_output())
-        elif file_format == "parquet":
+        if file_format == "parquet":
             export_parquet(connection, run, output)
         elif file_format == "html":
             write_html(connection, run, output, settings.media_dir)
         else:
+            write = export_csv if file_format == "csv" else export_json
             with atomic_write(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-                export_csv(connection, run, file)
-    if output is not None:
-        typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")
+                write(connection, run, file)
+    typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")
 
 
 def verify(as_json: Json = False) -> None:

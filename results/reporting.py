@@ -22,18 +22,23 @@ from sqlalchemy import (
     select,
 )
 
+from results.orders import SEPARATOR
 from results.schema import photos, predictions_history, run_failures
-from results.views import PREDICTION_COLUMNS
+from results.views import FINAL_COLUMNS, PREDICTION_COLUMNS, outcomes
 
-EXPORT_COLUMNS = (*PREDICTION_COLUMNS, "status", "error_code", "error_message")
+EXPORT_COLUMNS = (*PREDICTION_COLUMNS, "status", "error_code", "error_message", *FINAL_COLUMNS)
 
 _answer = predictions_history.c
+# As in the view: predictions from before the order check say whether they name another category than was ordered.
 _MISMATCH = case(
     (photos.c.expected_category.is_(None), None),
-    (photos.c.expected_category != _answer.predicted_class, 1),
-    else_=0,
+    (_answer.match_verdict == "mismatch", 1),
+    (_answer.match_verdict.is_not(None), 0),
+    ((SEPARATOR + photos.c.expected_category + SEPARATOR).contains(SEPARATOR + _answer.predicted_class + SEPARATOR), 0),
+    else_=1,
 )
 _of_photo = photos.c.id == _answer.photo_id
+_FINAL = [outcomes.c[name] for name in FINAL_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,17 @@ class Listed:
 
 
 def answers_query(run: int) -> Select[Any]:
-    """Select ``EXPORT_COLUMNS`` of what a run classified, in the order in which it was stored."""
+    """Select ``EXPORT_COLUMNS`` of what a run classified, in the order in which it was stored.
+
+    The answer is that of the run. The outcome is the present one, because people decide after the run.
+    """
     added = [literal_column("'classified'").label("status"), null().label("error_code"), null().label("error_message")]
     columns = [_column(name) for name in PREDICTION_COLUMNS]
     return (
-        select(*columns, *added)
+        select(*columns, *added, *_FINAL)
         .select_from(predictions_history)
         .join(photos, _of_photo)
+        .join(outcomes, outcomes.c.photo_id == photos.c.id)
         .where(_answer.run_id == run)
         .order_by(_answer.id)
     )
@@ -74,9 +83,10 @@ def failures_query(run: int) -> Select[Any]:
     columns = [null().label(name) if name in answered else _column(name) for name in PREDICTION_COLUMNS]
     columns[PREDICTION_COLUMNS.index("run_id")] = run_failures.c.run_id.label("run_id")
     return (
-        select(*columns, *added)
+        select(*columns, *added, *_FINAL)
         .select_from(run_failures)
         .join(photos, photos.c.id == run_failures.c.photo_id)
+        .join(outcomes, outcomes.c.photo_id == photos.c.id)
         .where(run_failures.c.run_id == run)
         .order_by(run_failures.c.photo_id)
     )

@@ -15,13 +15,15 @@ from results.lookalikes import find_similar
 from results.reviews import is_standing
 from results.schema import photos, predictions_history, reviews
 from results.sql import to_text
-from results.views import PREDICTION_COLUMNS, predictions
+from results.views import FINAL_COLUMNS, PREDICTION_COLUMNS, outcomes
 
-SEARCH_COLUMNS = (*PREDICTION_COLUMNS, "verdict", "verdict_class", "reviewer", "reviewed_at")
+SEARCH_COLUMNS = (*PREDICTION_COLUMNS, "verdict", "verdict_class", "reviewer", "reviewed_at", *FINAL_COLUMNS)
 VERDICTS = ("confirmed", "corrected", "not_ours", "unusable")
 
 _answer = predictions_history.c
-_of_photo = and_(_answer.photo_id == predictions.c.photo_id, _answer.run_id == predictions.c.run_id)
+_of_photo = and_(
+    _answer.photo_id == outcomes.c.photo_id, _answer.run_id == outcomes.c.run_id, outcomes.c.status == "classified"
+)
 _LAST_SIGN = "\U0010ffff"
 
 
@@ -133,14 +135,15 @@ def sha256_of_photo(connection: Connection, photo_id: int) -> str | None:
 def _select() -> Select[Any]:
     return (
         select(
-            *(predictions.c[name] for name in PREDICTION_COLUMNS),
+            *(outcomes.c[name] for name in PREDICTION_COLUMNS),
             reviews.c.verdict,
             reviews.c.to_class.label("verdict_class"),
             reviews.c.reviewer,
             reviews.c.created_at.label("reviewed_at"),
+            *(outcomes.c[name] for name in FINAL_COLUMNS),
         )
         .select_from(predictions_history)
-        .join(predictions, _of_photo)
+        .join(outcomes, _of_photo)
         .outerjoin(reviews, and_(reviews.c.photo_id == _answer.photo_id, is_standing()))
     )
 

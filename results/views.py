@@ -30,7 +30,16 @@ PREDICTION_COLUMNS = (
 )
 predictions = table("predictions", *(column(name) for name in PREDICTION_COLUMNS))
 
-# One row for each photo, failed ones included: what counts in the end, a person's verdict before the model's.
+# What counts in the end for a photo: a person's verdict before the model's.
+FINAL_COLUMNS = (
+    "final_category",
+    "final_decision",  # cleared, hold, open
+    "decided_by",
+    "decided_at",
+    "note",
+)
+
+# One row for each photo, failed ones included.
 OUTCOME_COLUMNS = (
     *PREDICTION_COLUMNS,
     "shop_category",
@@ -39,11 +48,7 @@ OUTCOME_COLUMNS = (
     "error_code",
     "created_at",
     "finding",  # match, unsure, mismatch, repeat, unusable, refused, failed: what the photo says about its return
-    "final_category",
-    "final_decision",  # cleared, hold, open
-    "decided_by",
-    "decided_at",
-    "note",
+    *FINAL_COLUMNS,
 )
 outcomes = table("outcomes", *(column(name) for name in OUTCOME_COLUMNS))
 

@@ -1,7 +1,8 @@
-"""One run as a table for other programs: CSV for spreadsheets, Parquet for analysis."""
+"""One run as a table for other programs: CSV for spreadsheets, Parquet for analysis, JSON for everything else."""
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ def export_csv(connection: Connection, run: int, file: TextIO) -> None:
 
     The columns are those of the view ``predictions``, with the answer that this run gave, then ``status``
     (``classified``, ``failed``, or ``known_failed`` for one that failed before and was not sent again), ``error_code``
-    and ``error_message``. Photos that were known as classified have their row in the run that classified them.
+    and ``error_message``, then the present outcome as in the view ``outcomes``. Photos that were known as classified
+    have their row in the run that classified them.
 
     The file is for spreadsheets, which decides two things. A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
     a carriage return gets a leading apostrophe, or a file name could be run as a formula; programs that need every name
@@ -47,6 +49,28 @@ def export_csv(connection: Connection, run: int, file: TextIO) -> None:
     writer.writerow(EXPORT_COLUMNS)
     for group in _groups(connection, run, _ROWS_AT_ONCE):
         writer.writerows([escape_formula(value) for value in row] for row in group)
+
+
+def export_json(connection: Connection, run: int, file: TextIO) -> None:
+    """Write the table of ``export_csv`` as a JSON array with one object a line, every text as it is.
+
+    ``top3`` is a list.
+
+    Args:
+        connection: for reading.
+        run: its number.
+        file: opened for text.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    existing_run(connection, run)
+    before = "[\n"
+    for group in _groups(connection, run, _ROWS_AT_ONCE):
+        lines = [json.dumps({**row._mapping, "top3": json.loads(row.top3 or "null")}) for row in group]
+        file.write(before + ",\n".join(lines))
+        before = ",\n"
+    file.write("\n]\n" if before == ",\n" else "[]\n")
 
 
 def export_parquet(connection: Connection, run: int, path: Path) -> None:

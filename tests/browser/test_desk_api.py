@@ -222,6 +222,7 @@ def test_lists_go_out_as_csv(desk: RunningDesk) -> None:
         rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert "2026-11-22/belt-001.jpg" in [row["filename"] for row in rows]
         assert rows[0]["sha256"]
+        assert (rows[0]["final_decision"], rows[0]["decided_by"]) == ("open", "")
     assert {
         row["predicted_class"]
         for row in csv.DictReader(io.StringIO(session.page("/search.csv?category=Belts").content.decode("utf-8-sig")))

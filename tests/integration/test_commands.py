@@ -48,7 +48,9 @@ def test_export(night: BatchRig, tmp_path: Path) -> None:
         "1.jpg": "classified",
         "bad.jpg": "failed",
     }
-    for file_format in ("csv", "parquet", "html"):
+    as_json = json.loads(night.run("export", "1", "--json")[1])
+    assert [row["filename"] for row in as_json] == [row["filename"] for row in rows]
+    for file_format in ("csv", "json", "parquet", "html"):
         path = tmp_path / f"run.{file_format}"
         assert night.run("export", "1", "--format", file_format, "--output", str(path))[0] == ExitCode.OK
         assert path.stat().st_size > 100

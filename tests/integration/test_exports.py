@@ -17,13 +17,15 @@ from sqlalchemy import event, insert, select
 
 from batch_client.errors import UsageError
 from batch_client.reports import tables
-from batch_client.reports.tables import atomic_write, export_csv, export_parquet
+from batch_client.reports.html import write_html
+from batch_client.reports.tables import atomic_write, export_csv, export_json, export_parquet
 from results import known_photos, schema
 from results.database import Database
 from results.orders import NO_ORDER
 from results.photos import PhotoKey
 from results.reporting import EXPORT_COLUMNS
-from results.views import PREDICTION_COLUMNS, predictions
+from results.reviews import Verdict, store_verdict
+from results.views import FINAL_COLUMNS, PREDICTION_COLUMNS, predictions
 from tests.support.postgresql import PostgreSQL
 from tests.support.report_rows import MIXED, SOURCE, TOP, answer, failure, store
 
@@ -61,7 +63,23 @@ class TestCsv:
         assert [(row["status"], row["error_code"], row["error_message"]) for row in rows] == [
             ("classified", "", "")
         ] * 3
+        assert [(row["final_decision"], row["decided_by"]) for row in rows] == [
+            ("cleared", "model"),
+            ("open", ""),
+            ("open", ""),
+        ]
         assert tuple(rows[0]) == EXPORT_COLUMNS
+
+    def test_mismatch_is_what_the_order_check_says(self, database: Database) -> None:
+        """An unsure photo of another category is no mismatch, and an order may name several categories."""
+        run = store(
+            database,
+            answer("a.jpg", "aa", "review", expected_category="Belts", match_verdict="unsure", match_probability=0.1),
+            answer("b.jpg", "bb", "review", expected_category="Belts", match_verdict="mismatch", match_probability=0.0),
+            answer("c.jpg", "cc", expected_category="Belts|Socks"),
+        )
+        assert [row["mismatch"] for row in csv_of(database, run)] == ["0", "1", "0"]
+        assert [row["mismatch"] for row in view_of(database, run)] == [0, 1, 0]
 
     def test_has_the_failures_new_and_met_again(self, database: Database) -> None:
         first = store(database, failure("old.jpg", "cc"), answer("a.jpg", "aa"))
@@ -178,6 +196,41 @@ def fill(database: Database, run: int, count: int) -> None:
         given |= {"reason": "low_confidence", "top3": json.dumps(TOP), "timestamp": "2026-11-23T02:00:00.000Z"}
         given |= {"model_version": "1.0.0", "contract_version": "1"}
         connection.execute(insert(schema.predictions_history), [given | {"photo_id": i} for i in range(1, count + 1)])
+
+
+def test_the_outcome_of_a_verdict_is_in_each_format(database: Database, tmp_path: Path) -> None:
+    """The answer is that of the run; the outcome is the present one, of failed photos too."""
+    run = store(database, answer("a.jpg", "aa", "review", expected_category="Belts"), failure("bad.jpg", "cc"))
+    with database.writing() as connection:
+        (photo,) = connection.execute(select(predictions).where(predictions.c.run_id == run)).all()
+        answered = connection.execute(select(schema.predictions_history.c.id)).scalar_one()
+        store_verdict(connection, "Ada", Verdict(photo.photo_id, answered, "category", "Belts"))
+    with database.reading() as connection:
+        export_parquet(connection, run, tmp_path / "run.parquet")
+        file = io.StringIO()
+        export_json(connection, run, file)
+        write_html(connection, run, tmp_path / "run.html", None)
+    as_json = json.loads(file.getvalue())
+    assert as_json[0]["top3"] == TOP
+    assert parquet.read_table(tmp_path / "run.parquet").to_pylist() == [
+        {**row, "top3": json.dumps(row["top3"], separators=(",", ":")) if row["top3"] else None} for row in as_json
+    ]
+    for rows, nothing in ((as_json, None), (csv_of(database, run), "")):
+        decided, failed = rows
+        assert decided["predicted_class"] == "Socks"
+        assert [decided[name] for name in FINAL_COLUMNS[:3]] == ["Belts", "cleared", "Ada"]
+        assert decided["decided_at"] > "2026"
+        assert [failed[name] for name in FINAL_COLUMNS] == [nothing, "open", nothing, nothing, nothing]
+    page = (tmp_path / "run.html").read_text()
+    assert "<b>Cleared</b>: Belts" in page
+    assert "<bdi>Ada</bdi>" in page
+
+
+def test_json_of_an_empty_run(small: Database) -> None:
+    file = io.StringIO()
+    with small.reading() as connection:
+        export_json(connection, store(small), file)
+    assert json.loads(file.getvalue()) == []
 
 
 class TestParquet:
