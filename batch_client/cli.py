@@ -17,6 +17,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import Processed
 from batch_client.pipeline.lifecycle import Tuning, connect, early_end_is_told, run_once, stored_as
 from batch_client.pipeline.options import Resend
+from batch_client.purging.command import purge
 from batch_client.reports.returns_webhook import deliver as deliver_decisions
 from batch_client.reports.returns_webhook import delivering
 from batch_client.reports.summary import print_summary
@@ -122,7 +123,7 @@ app.command("returns")(returns_commands.list_returns)
 app.command()(returns_commands.deliver)
 app.command()(results_commands.export)
 app.command()(results_commands.verify)
-app.command()(results_commands.purge)
+app.command()(purge)
 
 
 def _run_and_report(

@@ -1,9 +1,7 @@
-"""Removing what may no longer be kept: photo records with everything that hangs on them. Runs stay, as history."""
+"""Remove what may no longer be kept: photo records with everything that hangs on them. Runs stay, as history."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,6 +20,8 @@ from sqlalchemy import (
 from results import derived, returns
 from results.fingerprints import remove_fingerprints
 from results.lookalikes import find_earlier
+from results.name_search import NameSearch
+from results.retention import of_return, older_than
 from results.schema import (
     decision_changes,
     outbox,
@@ -34,11 +34,10 @@ from results.schema import (
     reviews,
     run_failures,
     run_notes,
+    runs,
 )
 
 _GROUP = 500  # photos a statement; every engine takes so many parameters
-_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
-_LONGEST_AGE = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
@@ -67,74 +66,14 @@ class Purged:
         )
 
 
-def parse_age(text: str) -> timedelta:
-    """Return the time that ``36h``, ``90d`` or ``12w`` means.
-
-    Raises:
-        ValueError: it means nothing, or more than a hundred years; the message says what is understood.
-    """
-    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
-    age = timedelta(hours=int(match[1]) * _HOURS[match[2]]) if match else timedelta()
-    if not timedelta() < age <= _LONGEST_AGE:
-        raise ValueError(f"{text!r} is no age. Write hours, days or weeks: 36h, 90d, 12w; from 1h to {36_500}d.")
-    return age
-
-
-def purge_older_than(connection: Connection, moment_iso: str, most: int | None = None) -> Purged:
-    """Remove the photos whose newest prediction, or whose record if they have none, is older than a moment.
+def purge(connection: Connection, condition: ColumnElement[bool], most: int | None = None) -> Purged:
+    """Remove the photos that a condition selects, group by group, so that no statement grows with their number.
 
     Args:
         connection: in a transaction; the caller holds the lock of the results.
-        moment_iso: ISO 8601 with a time zone.
+        condition: of :mod:`results.retention`.
         most: photos to remove in this transaction, the earliest records first; None: all.
-
-    Raises:
-        ValueError: the moment cannot be read.
     """
-    moment = datetime.fromisoformat(moment_iso)
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment_iso!r} has no time zone; add Z for UTC.")
-    newest = (
-        select(predictions_history.c.timestamp)
-        .where(predictions_history.c.photo_id == photos.c.id)
-        .order_by(predictions_history.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    stored = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return _purge(connection, func.coalesce(newest, photos.c.created_at) < stored, most)
-
-
-def purge_return(connection: Connection, return_id: str, most: int | None = None) -> Purged:
-    """Remove all photos of one return.
-
-    Args:
-        connection: as above.
-        return_id: of the return.
-        most: as above.
-
-    Raises:
-        ValueError: the return id is empty, which would mean every photo without one.
-    """
-    if not return_id:
-        raise ValueError("the return id is empty; name the return whose photos shall go.")
-    return _purge(connection, photos.c.return_id == return_id, most)
-
-
-def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:
-    """Return those that no photo record names, sorted."""
-    named: set[str] = set()
-    for start in range(0, len(sha256s), _GROUP):
-        some = sha256s[start : start + _GROUP]
-        named.update(connection.execute(select(photos.c.sha256).where(photos.c.sha256.in_(some))).scalars())
-    return sorted(set(sha256s) - named)
-
-
-def _purge(connection: Connection, condition: ColumnElement[bool], most: int | None) -> Purged:
-    """Remove group by group, so that no statement grows with the number of photos."""
-    if connection.dialect.name == "sqlite":
-        # Without this pragma the text of deleted rows stays in the file. Source: sqlite.org/pragma.html, secure_delete.
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")
     total, last = Purged(), 0
     while most is None or total.photos < most:
         size = _GROUP if most is None else min(_GROUP, most - total.photos)
@@ -155,6 +94,36 @@ def _purge(connection: Connection, condition: ColumnElement[bool], most: int | N
         total = total.plus(Purged(len(ids), *removed, tuple(gone)))
         last = ids[-1]
     return total
+
+
+def purge_older_than(connection: Connection, moment_iso: str, most: int | None = None) -> Purged:
+    """Remove the photos that :func:`results.retention.older_than` selects; see :func:`purge`."""
+    return purge(connection, older_than(moment_iso), most)
+
+
+def purge_return(connection: Connection, return_id: str, most: int | None = None) -> Purged:
+    """Remove all photos of one return; see :func:`purge`."""
+    return purge(connection, of_return(return_id), most)
+
+
+def forget_names(connection: Connection, names: NameSearch) -> None:
+    """Remove the notes of runs that name a photo or return, and mask such names in what is kept of runs."""
+    for note in connection.execute(select(run_notes.c.run_id, run_notes.c.number, run_notes.c.message)).all():
+        if names.finds(note.message):
+            of_note = and_(run_notes.c.run_id == note.run_id, run_notes.c.number == note.number)
+            connection.execute(delete(run_notes).where(of_note))
+    for run in connection.execute(select(runs.c.id, runs.c.message).where(runs.c.message.is_not(None))).all():
+        if names.finds(run.message):
+            connection.execute(update(runs).where(runs.c.id == run.id).values(message=names.masked(run.message)))
+
+
+def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:
+    """Return those that no photo record names, sorted."""
+    named: set[str] = set()
+    for start in range(0, len(sha256s), _GROUP):
+        some = sha256s[start : start + _GROUP]
+        named.update(connection.execute(select(photos.c.sha256).where(photos.c.sha256.in_(some))).scalars())
+    return sorted(set(sha256s) - named)
 
 
 def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from batch_client.sources.local import FoundFile
 from batch_client.sources.source import sha256_of
 
 _LONGEST_NAME = 220  # bytes; file systems take 255, and a hash or an ending is added to a name
+_LONGEST_POSSIBLE = 255  # bytes
 
 
 class Processed(StrEnum):
@@ -119,6 +120,19 @@ def _inside(folder: Path, filename: str) -> Path:
     return folder / name
 
 
+def places_of(folder: Path, filename: str, sha256: str) -> list[Path]:
+    """Return every path below a folder where :meth:`FileDisposition.put_away` may have put a photo."""
+    *parents, name = (part or "%" for part in filename.split("/"))
+    folders = [folder]
+    for part in parents:
+        named = (each / name for each in folders for name in (part, f"{part}.folder"))
+        folders = [path for path in named if path.is_dir()]
+    plain = Path(name)
+    shortened = Path(_shortened(plain, sha256)) if len(os.fsencode(name)) > _LONGEST_NAME else plain
+    names = {name, str(shortened), _beside(plain, sha256), _beside(shortened, sha256)}
+    return [each / name for each in folders for name in sorted(names) if len(os.fsencode(name)) <= _LONGEST_POSSIBLE]
+
+
 def _copy(photo: Photo, place: Path) -> bool:
     """Copy a file atomically. The copy survives a power cut before anybody removes the original.
 
@@ -161,7 +175,16 @@ def _sync(folder: Path) -> None:
 def _free_place(place: Path, sha256: str) -> Path:
     """Return a path that no file of another photo has: an earlier ``1.jpg`` stays beside a new one."""
     if len(os.fsencode(place.name)) > _LONGEST_NAME:
-        place = place.with_name(f"{place.stem[:60]}.{sha256[:12]}{place.suffix[:20]}")
+        place = place.with_name(_shortened(place, sha256))
     if not place.exists() or (place.is_file() and sha256_of(FoundFile(place, place.name))[0] == sha256):
         return place
-    return place.with_name(f"{place.stem}.{sha256[:12]}{place.suffix}")
+    return place.with_name(_beside(place, sha256))
+
+
+def _shortened(place: Path, sha256: str) -> str:
+    return f"{place.stem[:60]}.{sha256[:12]}{place.suffix[:20]}"
+
+
+def _beside(place: Path, sha256: str) -> str:
+    """Return the name of a file that has to lie beside another photo of the same name."""
+    return f"{place.stem}.{sha256[:12]}{place.suffix}"

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from results import runs
 from results.database import Database
 from results.fingerprints import Fingerprint
-from results.purge import Purged, parse_age, purge_older_than, purge_return, unreferenced
+from results.purge import Purged, purge_older_than, purge_return, unreferenced
+from results.retention import parse_age
 from results.schema import photos as photos_table
 from results.schema import reviews
 from results.verify import verify
