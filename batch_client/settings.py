@@ -80,7 +80,7 @@ class BatchSettings(BaseSettings):
         ge=0,
         le=1,
         description="probability of the ordered categories from which a photo matches its order; not set: that of the "
-        "model",
+        "model. It counts for new photos; `batch-client decide` applies it to known ones",
     )
     log_dir: Path = Field(
         default=Path("logs"), description="folder for `batch.log` and the `app.log` of the service, both rotated"

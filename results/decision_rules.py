@@ -55,13 +55,14 @@ class ModelRule:
         return replace(self.rule, match_threshold=threshold)
 
 
-def store_rule(connection: Connection, model: ModelRule, rule: Rule) -> Rule:
+def store_rule(connection: Connection, model: ModelRule, rule: Rule, of_older_model: bool = False) -> Rule:
     """Store a rule unless it is stored, and return it with its id.
 
     Args:
         connection: in a transaction.
         model: the contract that the rule comes from.
         rule: with the thresholds that decide.
+        of_older_model: a newer model is in use, so this is not the rule that decides new photos.
     """
     low, high = model.match_threshold_range or (None, None)
     described = {
@@ -69,7 +70,7 @@ def store_rule(connection: Connection, model: ModelRule, rule: Rule) -> Rule:
         "contract_match_threshold": model.rule.match_threshold,
         "lowest_match_threshold": low,
         "highest_match_threshold": high,
-        "used_at": now(),
+        "used_at": "" if of_older_model else now(),
     }
     identity = {
         "model_version": model.model_version,
@@ -78,15 +79,19 @@ def store_rule(connection: Connection, model: ModelRule, rule: Rule) -> Rule:
     }
     new = insert_into(connection.dialect.name, decision_rules)
     upsert = new.on_conflict_do_update(index_elements=list(identity), set_=described)
-    connection.execute(upsert, {**identity, **described})
+    connection.execute(new.on_conflict_do_nothing() if of_older_model else upsert, {**identity, **described})
     found = select(_rule.id).where(*(_rule[name] == value for name, value in identity.items()))
     return replace(rule, rule_id=int(connection.execute(found).scalar_one()))
 
 
 def model_rules(connection: Connection) -> dict[tuple[str, str], ModelRule]:
-    """Return for each model and contract version that a run has used what its contract says."""
-    rows = connection.execute(select(decision_rules).order_by(_rule.used_at, _rule.id))
-    return {(row.model_version, row.contract_version): _model_rule(row) for row in rows}
+    """Return for each model and contract version that a run has used what its contract says; that in use comes last."""
+    found: dict[tuple[str, str], ModelRule] = {}
+    for row in connection.execute(select(decision_rules).order_by(_rule.used_at, _rule.id)):
+        versions = (row.model_version, row.contract_version)
+        found.pop(versions, None)  # or the rule would keep the place of an older one
+        found[versions] = _model_rule(row)
+    return found
 
 
 def newest_rule(connection: Connection) -> tuple[ModelRule, Rule] | None:

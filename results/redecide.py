@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,23 +19,35 @@ _GROUP = 500
 _SAME = 1e-3  # float16 keeps three digits of a probability
 _answer = predictions_history.c
 _of_shown = and_(_answer.photo_id == predictions.c.photo_id, _answer.run_id == predictions.c.run_id)
+Versions = tuple[str, str]
+ReadOrder = Callable[[str, Versions], str | None]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A decision that became another one.
+    """An order or a decision that became another one.
 
     Attributes:
         was_by: the rule of the decision before, a row of ``decision_rules``; None if the service decided.
+        expected_was: the ordered categories before.
+        expected_category: the ordered categories now.
+        is_by: the rule of the decision now; None if the rule is not stored.
     """
 
     photo_id: int
     prediction_id: int
     filename: str
+    expected_was: str | None
     expected_category: str | None
     was: Decision
     is_now: Decision
     was_by: int | None
+    is_by: int | None
+
+    @property
+    def is_decided_anew(self) -> bool:
+        """Whether the decision changed, and not only the order."""
+        return not _is_same(self.was, self.is_now)
 
 
 def redecide(
@@ -61,40 +74,112 @@ def redecide(
     """
     changes: list[Change] = []
     for start in range(0, len(photo_ids), _GROUP):
-        some = photo_ids[start : start + _GROUP]
-        query = (
-            select(predictions.c.filename, predictions.c.expected_category, predictions_history)
-            .join(predictions_history, _of_shown)
-            .where(predictions.c.photo_id.in_(some), _answer.probabilities.is_not(None))
-            .order_by(predictions.c.photo_id)
-        )
-        changed = [change for row in connection.execute(query) if (change := _change(row, rule)) is not None]
+        changed = find_changes(connection, photo_ids[start : start + _GROUP], lambda _: rule)
         changes += changed
         if changed and not dry_run:
-            _store(connection, changed, cause, rule.rule_id)
+            store_changes(connection, changed, cause)
     return changes
 
 
 def photos_of(connection: Connection, run_id: int | None = None) -> Iterator[list[int]]:
-    """Yield the ids of all classified photos in groups, or of those that a run classified."""
-    last = 0
+    """Yield the ids of all classified photos in groups, or of those that a run classified.
+
+    Photos of one return come in one group, so a group may be larger than the others.
+    """
+    chosen = photos.c.status == "classified"
+    if run_id is not None:
+        chosen &= photos.c.id.in_(select(_answer.photo_id).where(_answer.run_id == run_id))
+    last, done = 0, set[str]()
     while True:
-        query = select(photos.c.id).where(photos.c.id > last, photos.c.status == "classified")
-        if run_id is not None:
-            query = query.where(photos.c.id.in_(select(_answer.photo_id).where(_answer.run_id == run_id)))
-        group = list(connection.execute(query.order_by(photos.c.id).limit(_GROUP)).scalars())
-        if not group:
+        query = select(photos.c.id, photos.c.return_id).where(photos.c.id > last, chosen)
+        rows = connection.execute(query.order_by(photos.c.id).limit(_GROUP)).all()
+        if not rows:
             return
-        yield group
-        last = group[-1]
+        last = rows[-1].id
+        returns = {row.return_id for row in rows if row.return_id} - done
+        done |= returns
+        group = {row.id for row in rows if not row.return_id}
+        of_returns = select(photos.c.id).where(photos.c.return_id.in_(returns), chosen)
+        group.update(connection.execute(of_returns).scalars())
+        if group:
+            yield sorted(group)
 
 
-def _change(row: Row[tuple[object, ...]], rule: Rule) -> Change | None:
+def find_changes(
+    connection: Connection,
+    photo_ids: Sequence[int],
+    rule_of: Callable[[Versions], Rule | None],
+    read_order: ReadOrder | None = None,
+) -> list[Change]:
+    """Return the orders and decisions that would be others now.
+
+    Args:
+        connection: for reading.
+        photo_ids: of classified photos; others are passed over.
+        rule_of: gets a model and a contract version, and returns the rule that decides about their predictions; None
+            keeps these.
+        read_order: gets the shop's word for what was ordered, and the versions, and returns the categories that it
+            means; None keeps the categories that are stored.
+
+    Returns:
+        One change for each photo that changes, in the order of the photo ids.
+    """
+    query = (
+        select(predictions.c.filename, predictions.c.expected_category, photos.c.shop_category, predictions_history)
+        .join(predictions_history, _of_shown)
+        .join(photos, photos.c.id == predictions.c.photo_id)
+        .where(predictions.c.photo_id.in_(photo_ids))
+        .order_by(predictions.c.photo_id)
+    )
+    found = []
+    for row in connection.execute(query):
+        versions = (row.model_version, row.contract_version)
+        rule = rule_of(versions)
+        if rule is None:
+            continue
+        expected = row.expected_category
+        if read_order is not None and row.shop_category is not None:
+            expected = read_order(row.shop_category, versions)
+        change = _change(row, expected, rule)
+        if change.is_decided_anew or change.expected_was != change.expected_category:
+            found.append(change)
+    return found
+
+
+def store_changes(
+    connection: Connection, changes: Sequence[Change], cause: Literal["manifest", "threshold"], audit_share: float = 0.0
+) -> None:
+    """Store changes; the queue and the returns follow.
+
+    Args:
+        connection: in the transaction in which the changes were found.
+        changes: from :func:`find_changes`.
+        cause: why.
+        audit_share: share of the newly accepted photos that a person looks at, drawn at random.
+    """
+    moment = now()
+    for change in changes:
+        if change.expected_was != change.expected_category:
+            of_photo = update(photos).where(photos.c.id == change.photo_id)
+            connection.execute(of_photo.values(expected_category=change.expected_category))
+        if change.is_decided_anew:
+            was = json.dumps({**vars(change.was), "rule_id": change.was_by}, separators=(",", ":"))
+            row = {"prediction_id": change.prediction_id, "changed_at": moment, "cause": cause, "was": was}
+            connection.execute(insert(decision_changes).values(**row))
+            values = {**vars(change.is_now), "rule_id": change.is_by}
+            newly_accepted = change.was.decision == "review" and change.is_now.decision == "accept"
+            if newly_accepted and random.random() < audit_share:
+                values["audit"] = True
+            connection.execute(update(predictions_history).where(_answer.id == change.prediction_id).values(**values))
+    derived.refresh(connection, [change.photo_id for change in changes])
+
+
+def _change(row: Row[tuple[object, ...]], expected: str | None, rule: Rule) -> Change:
     was = Decision(row.decision, row.reason, row.match_probability, row.match_verdict)
-    new = decide(unpack(row.probabilities), row.expected_category, rule)
-    if _is_same(was, new):
-        return None
-    return Change(row.photo_id, row.id, row.filename, row.expected_category, was, new, row.rule_id)
+    new, by = was, row.rule_id
+    if row.probabilities is not None:
+        new, by = decide(unpack(row.probabilities), expected, rule), rule.rule_id
+    return Change(row.photo_id, row.id, row.filename, row.expected_category, expected, was, new, row.rule_id, by)
 
 
 def _is_same(was: Decision, new: Decision) -> bool:
@@ -102,18 +187,3 @@ def _is_same(was: Decision, new: Decision) -> bool:
     if was.match_probability is None or new.match_probability is None:
         return words and was.match_probability is new.match_probability
     return words and math.isclose(was.match_probability, new.match_probability, abs_tol=_SAME)
-
-
-def _store(connection: Connection, changes: Sequence[Change], cause: str, rule_id: int | None) -> None:
-    moment = now()
-    for change in changes:
-        was = json.dumps({**vars(change.was), "rule_id": change.was_by}, separators=(",", ":"))
-        row = {"prediction_id": change.prediction_id, "changed_at": moment, "cause": cause, "was": was}
-        connection.execute(insert(decision_changes).values(**row))
-        connection.execute(
-            update(predictions_history)
-            .where(_answer.id == change.prediction_id)
-            .values(**vars(change.is_now), rule_id=rule_id)
-        )
-    photo_ids = [change.photo_id for change in changes]
-    derived.refresh(connection, photo_ids)

@@ -35,11 +35,25 @@ def refresh(connection: Connection, photo_ids: Sequence[int]) -> None:
 
     Call it in the transaction that changed the photos.
     """
+    refresh_keys(connection, keys_of(connection, photo_ids))
+
+
+def keys_of(connection: Connection, photo_ids: Sequence[int]) -> list[str]:
+    """Return the keys of the returns that these photos belong to."""
     keys: set[str] = set()
     for start in range(0, len(photo_ids), _ROWS):
         some = select(photos.c.id, photos.c.return_id).where(photos.c.id.in_(photo_ids[start : start + _ROWS]))
         keys |= {return_key(row.return_id, row.id) for row in connection.execute(some)}
-    refresh_keys(connection, sorted(keys))
+    return sorted(keys)
+
+
+def final_decisions(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """Return the stored final decision of each of these returns."""
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), _ROWS):
+        rows = _stored(connection, keys[start : start + _ROWS])
+        found |= {row["return_key"]: row["final_decision"] for row in rows}
+    return found
 
 
 def refresh_keys(connection: Connection, keys: Sequence[str]) -> None:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import insert, select
 
-from results import derived, outbox, photos, returns, reviews, runs
+from results import outbox, photos, returns, reviews, runs
 from results.database import Database
 from results.orders import Rule, pack
 from results.photos import Classified, Failed
 from results.redecide import photos_of, redecide
-from results.reviews import Verdict
+from results.reviews import Kind
 from results.schema import decision_changes, predictions_history, return_decisions, return_states
 from results.schema import photos as photos_table
 from results.sql import now
 from results.verify import verify
 from results.views import outcomes, predictions
-from tests.support.stored_runs import answer, failure, night, photo_id
+from tests.support.stored_runs import answer, failure, judge, night, photo_id
 
 CLASSES = ("Socks", "Belts", "Heels", "Flats")
 RULE = Rule(CLASSES, accept_threshold=0.8, unknown_threshold=0.5, match_threshold=0.1, mismatch_threshold=0.01)
@@ -82,16 +82,6 @@ def outcome(name: str, finding: str, order: str, return_id: str = "R-1") -> Clas
     )
 
 
-def review(database: Database, name: str, person: str, kind: str, to_class: str | None) -> int:
-    with database.writing() as connection:
-        number = photo_id(connection, name)
-        prediction = select(predictions_history.c.id).where(predictions_history.c.photo_id == number)
-        verdict = Verdict(number, connection.execute(prediction).scalar_one(), kind, to_class)  # type: ignore[arg-type]
-        review_id = reviews.store_verdict(connection, person, verdict)
-        derived.refresh(connection, [number])
-    return review_id
-
-
 def state(database: Database, key: str = "r:R-1") -> dict[str, object]:
     with database.reading() as connection:
         row = connection.execute(select(return_states).where(return_states.c.return_key == key)).mappings().one()
@@ -118,9 +108,9 @@ def test_the_rule(database: Database, case: Case) -> None:
     night(database, *(outcome(f"{place}.jpg", letter, order) for place, (letter, order) in enumerate(letters)))
     for place, (letter, order) in enumerate(letters):
         if letter in "MXU":
-            kind = "unusable" if letter == "U" else "category"
+            kind: Kind = "unusable" if letter == "U" else "category"
             to_class = {"M": order, "X": "Belts", "U": None}[letter]
-            review(database, f"{place}.jpg", "ada", kind, to_class)
+            judge(database, f"{place}.jpg", "ada", kind, to_class)
     found = state(database)
     assert (found["final_decision"], found["reason"]) == (case.decision, case.reason)
     assert found["photos"] == len(letters)
@@ -141,7 +131,7 @@ def test_a_photo_without_a_return_is_a_return_of_its_own(database: Database) -> 
         keys = {name: f"p:{photo_id(connection, name)}" for name in ("sure.jpg", "unsure.jpg")}
     assert state(database, keys["sure.jpg"])["final_decision"] == "cleared"
     assert state(database, keys["unsure.jpg"])["reason"] == "unsure"
-    review(database, "unsure.jpg", "ada", "not_ours", None)
+    judge(database, "unsure.jpg", "ada", "not_ours", None)
     assert state(database, keys["unsure.jpg"])["final_decision"] == "hold"
 
 
@@ -153,7 +143,7 @@ def test_copies_within_a_return_are_no_repeats_of_another(database: Database) ->
 
 def test_an_undo_brings_the_models_decision_back(database: Database) -> None:
     night(database, outcome("1.jpg", "m", "Socks"))
-    review_id = review(database, "1.jpg", "ada", "not_ours", None)
+    review_id = judge(database, "1.jpg", "ada", "not_ours", None)
     with database.reading() as connection:
         held = connection.execute(select(outcomes)).mappings().one()
     assert (held["final_decision"], held["decided_by"], held["final_category"]) == ("hold", "ada", None)
@@ -171,7 +161,7 @@ def test_an_undo_brings_the_models_decision_back(database: Database) -> None:
 def test_an_order_of_several_categories_is_met_by_each_of_them(database: Database) -> None:
     both = replace(outcome("1.jpg", "u", "Heels"), expected_category="Heels|Flats")
     night(database, both)
-    review(database, "1.jpg", "ada", "category", "Flats")
+    judge(database, "1.jpg", "ada", "category", "Flats")
     assert (state(database)["final_decision"], state(database)["ordered"]) == ("cleared", "Heels or Flats")
 
 
@@ -326,7 +316,7 @@ class TestOutbox:
 
     def test_each_final_decision_is_one_event_and_a_reopened_return_another(self, recording: Database) -> None:
         night(recording, outcome("1.jpg", "m", "Socks"), outcome("2.jpg", "u", "Socks", "R-2"))
-        review_id = review(recording, "1.jpg", "ada", "unusable", None)
+        review_id = judge(recording, "1.jpg", "ada", "unusable", None)
         with recording.writing() as connection:
             number = reviews.undo(connection, "ada", review_id, may_undo_others=False)
             returns.refresh(connection, [number])

@@ -2,10 +2,11 @@
 
 from sqlalchemy import Connection, func, insert, select
 
-from results import photos, returns, runs
+from results import derived, photos, returns, runs
 from results.database import Database
 from results.photos import Classified, Failed, PhotoKey
 from results.purge import Purged, purge_older_than
+from results.reviews import Kind, Verdict, store_verdict
 from results.runs import Counts
 from results.schema import photos as photos_table
 from results.schema import predictions_history, reviews, run_failures
@@ -62,6 +63,17 @@ def review(database: Database, filename: str, undoes: int | None = None) -> int:
         review_id = int(connection.execute(new.returning(reviews.c.id)).scalar_one())
         returns.refresh(connection, [number])
         return review_id
+
+
+def judge(database: Database, filename: str, person: str, kind: Kind, to_class: str | None) -> int:
+    """Store a verdict as the desk does, and return its id."""
+    with database.writing() as connection:
+        number = photo_id(connection, filename)
+        prediction = select(func.max(predictions_history.c.id)).where(predictions_history.c.photo_id == number)
+        verdict = Verdict(number, connection.execute(prediction).scalar_one(), kind, to_class)
+        review_id = store_verdict(connection, person, verdict)
+        derived.refresh(connection, [number])
+    return review_id
 
 
 def filenames(database: Database) -> list[str]:
