@@ -190,6 +190,8 @@ reviews = Table(
     Index("ix_reviews_prediction_id", "prediction_id"),
     Index("ix_reviews_undoes", "undoes"),
     Index("ix_reviews_verdict_id", "verdict", "id"),
+    Index("ix_reviews_created_at_id", "created_at", "id"),
+    Index("ix_reviews_reviewer_created_at_id", "reviewer", "created_at", "id"),
 )
 
 # What waits for a person, in order; see results/review_queue.py.
@@ -262,6 +264,8 @@ return_decisions = Table(
     CheckConstraint("decision IN ('cleared', 'hold', 'undone')", name="decision"),
     Index("ix_return_decisions_return_key_id", "return_key", "id"),
     Index("ix_return_decisions_undoes", "undoes"),
+    Index("ix_return_decisions_decided_at_id", "decided_at", "id"),
+    Index("ix_return_decisions_decided_by_decided_at_id", "decided_by", "decided_at", "id"),
 )
 
 RETURN_COUNTS = ("photos", "matching", "unsure", "mismatches", "repeats", "unusable", "refused", "failed")

@@ -25,6 +25,7 @@ from web.pictures import Pictures
 from web.routes import (
     account,
     api_docs,
+    audit,
     login,
     people,
     photos,
@@ -46,6 +47,7 @@ _ROUTES = (
     account,
     second_factor,
     people,
+    audit,
     review,
     photos,
     runs,
