@@ -21,12 +21,14 @@ from results import derived, returns
 from results.fingerprints import remove_fingerprints
 from results.lookalikes import find_earlier
 from results.name_search import NameSearch
+from results.product_photos import forget_unnamed
 from results.retention import of_return, older_than
 from results.schema import (
     decision_changes,
     outbox,
     photos,
     predictions_history,
+    product_photos,
     purged_rows,
     return_decisions,
     return_states,
@@ -77,9 +79,9 @@ def purge(connection: Connection, condition: ColumnElement[bool], most: int | No
     total, last = Purged(), 0
     while most is None or total.photos < most:
         size = _GROUP if most is None else min(_GROUP, most - total.photos)
-        query: Select[tuple[int, str, str]] = select(photos.c.id, photos.c.sha256, photos.c.return_id).where(
-            condition, photos.c.id > last
-        )
+        query: Select[tuple[int, str, str, str, str | None]] = select(
+            photos.c.id, photos.c.sha256, photos.c.return_id, photos.c.source, photos.c.product_photo
+        ).where(condition, photos.c.id > last)
         # PostgreSQL: a locked photo gets no new prediction or review from elsewhere while its old ones go.
         group = connection.execute(query.order_by(photos.c.id).limit(size).with_for_update(of=photos)).all()
         if not group:
@@ -89,7 +91,9 @@ def purge(connection: Connection, condition: ColumnElement[bool], most: int | No
         _tally(connection, ids)
         removed = _remove(connection, ids)
         _forget_returns(connection, keys)
-        gone = unreferenced(connection, sorted({row.sha256 for row in group if row.sha256}))
+        products = [(row.source, row.product_photo) for row in group if row.product_photo is not None]
+        of_products = forget_unnamed(connection, products)
+        gone = unreferenced(connection, sorted({row.sha256 for row in group if row.sha256}.union(of_products)))
         remove_fingerprints(connection, gone)
         total = total.plus(Purged(len(ids), *removed, tuple(gone)))
         last = ids[-1]
@@ -118,11 +122,12 @@ def forget_names(connection: Connection, names: NameSearch) -> None:
 
 
 def unreferenced(connection: Connection, sha256s: Sequence[str]) -> list[str]:
-    """Return those that no photo record names, sorted."""
+    """Return those that neither a photo record nor a product photo names, sorted."""
     named: set[str] = set()
     for start in range(0, len(sha256s), _GROUP):
         some = sha256s[start : start + _GROUP]
-        named.update(connection.execute(select(photos.c.sha256).where(photos.c.sha256.in_(some))).scalars())
+        for table in (photos, product_photos):
+            named.update(connection.execute(select(table.c.sha256).where(table.c.sha256.in_(some))).scalars())
     return sorted(set(sha256s) - named)
 
 

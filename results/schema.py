@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 STORABLE_TEXT = r"^[^\x00]*$"  # a pattern; PostgreSQL refuses text with a zero in it
@@ -93,6 +94,24 @@ photos = Table(
     Index("ix_photos_repeat_of", "repeat_of"),
     Index("ix_photos_filename_id", "filename", "id", postgresql_ops={"filename": "text_pattern_ops"}),
     Index("ix_photos_return_id", "return_id"),
+    Index(
+        "ix_photos_product_photo",
+        "product_photo",
+        sqlite_where=text("product_photo IS NOT NULL"),
+        postgresql_where=text("product_photo IS NOT NULL"),
+    ),
+)
+
+# The shop's pictures of what was ordered. The desk finds their pictures by sha256, as those of photos.
+product_photos = Table(
+    "product_photos",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("path", Text, primary_key=True),  # in the source, as photos.product_photo has it
+    Column("sha256", Text),  # of the file; NULL where it could not be read
+    Column("problem", Text),  # why there is no picture
+    Column("changed_at", Text, nullable=False),
+    Index("ix_product_photos_sha256", "sha256"),
 )
 
 # What the pictures look like, to find those that look alike; one row for all photos with the same bytes.

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
 from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, is_for_a_person
 from batch_client.pipeline.processor import PhotoProcessor
+from batch_client.pipeline.product_photos import ProductPhotoKeeper
 from batch_client.pipeline.progress import RunEnd, RunProgress
 from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore
@@ -93,13 +94,16 @@ class PhotoFlow:
         Raises:
             ResultsError: results or disk cannot be written.
         """
-        files = (file for file in files if self._options.shard.holds(file.filename))
+        holds = self._options.shard.holds
+        mine = (file for file in files if holds(file.filename))
         model = self._begin(source)
+        files = (file for file in mine if file.filename not in self.manifest.not_photos)
         if model is not None:
             stages = Stages(source.max_concurrent_reads)
             finisher = Finisher(stages, self._processor, self._options.disposition, self._stop, self.progress)
             try:
                 self._work_through(files, model, stages, finisher)
+                self._keep_product_photos(source, stages)
             except BaseException:
                 self._stop.stop(StopReason.INTERRUPTED)  # nothing more is sent while the run unwinds
                 raise
@@ -132,6 +136,13 @@ class PhotoFlow:
         else:
             return model
         return None
+
+    def _keep_product_photos(self, source: Source, stages: Stages) -> None:
+        """Keep the pictures of the product photos, after the photos: these must not wait for them."""
+        keeper = ProductPhotoKeeper(stages, self._processor, self._store, self._name, self._stop, self.progress)
+        paths = [path for path in self.manifest.product_photos if self._options.shard.holds(path)]
+        problems = keeper.keep(source, self.manifest, paths)
+        self.manifest = replace(self.manifest, problems=(*self.manifest.problems, *problems))
 
     def _work_through(
         self, files: Iterator[SourceFile], model: ServedModel, stages: Stages, finisher: Finisher

@@ -140,8 +140,21 @@ class PhotoProcessor:
         Raises:
             ServiceAway, Stopped: there was no answer; the next run tries again.
         """
+        answer = self.request_picture(photo)
+        return answer if isinstance(answer, Picture) else None
+
+    def request_picture(self, photo: Photo) -> Picture | str | None:
+        """Request a picture; return why there is none as a text, and None if the service did not answer to the photo.
+
+        Raises:
+            ServiceAway, Stopped: there was no answer; the next run tries again.
+        """
         answer = self.client.classify_with_retry(photo.data, "always")
-        return answer.picture if isinstance(answer, Prediction) else None
+        if isinstance(answer, PhotoRejected):
+            return f"{answer.code}: {answer.message}"
+        if isinstance(answer, PoisonSuspect):
+            return None
+        return answer.picture or "the service can make no picture of it"
 
     def keep_picture(self, photo: Photo, picture: Picture | None) -> bool:
         """Write the picture of a photo.

@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batch_client.pipeline.photo import Photo
-from results import decision_rules, known_photos, photos, runs
+from results import decision_rules, known_photos, photos, product_photos, runs
 from results.database import Database
 from results.decision_rules import ModelRule
 from results.known_photos import Known
 from results.lookalikes import Repeat
 from results.orders import Rule
 from results.photos import Classified, Failed, PhotoKey
+from results.product_photos import ProductPhoto
 from results.runs import Counts
 from service_client.responses import ServedModel
 
@@ -72,6 +73,21 @@ class RunStore:
         with self._database.reading() as connection:
             known = known_photos.find_known(connection, keys, *versions)
             return known, known_photos.find_answers(connection, [key for key in keys if key not in known], *versions)
+
+    def stored_products(self, source: str, paths: Sequence[str]) -> dict[str, ProductPhoto]:
+        """Return what is stored of product photos of a source, by path."""
+        with self._database.reading() as connection:
+            return product_photos.find(connection, source, paths)
+
+    def store_products(self, source: str, found: Sequence[ProductPhoto]) -> None:
+        """Store what this run found out about product photos of a source.
+
+        Raises:
+            ResultsError: nothing was stored, or this run no longer owns the results.
+        """
+        if found:
+            self._check_lock()
+            self._database.transact(lambda connection: product_photos.store(connection, source, found))
 
     def store(
         self, known: Sequence[tuple[Photo, Known]], outcomes: Sequence[Classified | Failed], counts: Counts

@@ -156,6 +156,10 @@ class Folder:
             if is_manifest_name(entry.name) and entry.is_file(follow_symlinks=False)
         ]
 
+    def file_at(self, path: str) -> SourceFile:
+        """Return the file at a path; links on the way are not followed."""
+        return FoundFile(self._path / path, printable(path), self._path)
+
     def contains(self, path: Path) -> bool:
         """Return True if a path lies inside."""
         return path.resolve().is_relative_to(self._path)

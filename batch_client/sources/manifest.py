@@ -3,15 +3,17 @@
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from batch_client.sources.manifest_file import COLUMNS, ManifestText, ManifestUnusable, read_text
+from batch_client.sources.manifest_file import COLUMNS, FILE_NAME, ManifestText, ManifestUnusable, read_text
 from batch_client.sources.order_words import CategoryMap, OrderWords, folded
-from batch_client.sources.source import Source, SourceLost
+from batch_client.sources.product_names import ProductFile, ProductNames, contradictions
+from batch_client.sources.source import Source, SourceFile, SourceLost
 from results.orders import NO_ORDER, Order
 
 _LONGEST_RETURN_ID = 200  # characters; an index of PostgreSQL takes some 2,700 bytes a row
 _NO_TEXT = re.compile(r"[\x00\ud800-\udfff\ufffd]")  # what PostgreSQL refuses, and bytes that could not be decoded
+_LONGEST_PATH = 1_000  # characters of a product photo, for the same reason
 _NAMES_SHOWN = 5
 SETTLE_SECONDS = 600.0
 StoredNames = Callable[[Collection[str]], Collection[str]]
@@ -43,6 +45,9 @@ class Manifest:
         problems: a sentence for each line or kind of line that could not be used.
         without_photo: lines that name no photo of the source, nor one that an earlier run has stored.
         unnamed: photos that no line names.
+        product_photos: the shop's pictures of what was ordered, by their path in the source.
+        not_photos: those of them that lie among the photos and are not classified.
+        name: of the file.
     """
 
     entries: Mapping[str, ManifestEntry] = field(default_factory=dict)
@@ -51,6 +56,9 @@ class Manifest:
     problems: tuple[str, ...] = ()
     without_photo: int = 0
     unnamed: int = 0
+    product_photos: Mapping[str, ProductFile] = field(default_factory=dict)
+    not_photos: frozenset[str] = frozenset()
+    name: str = FILE_NAME
 
     def entry(self, filename: str) -> ManifestEntry | None:
         """Return what is said of a photo; an empty entry if nothing is; None if the photo has to wait."""
@@ -95,7 +103,7 @@ def read_manifest(
     if text is None:
         return Manifest()
     lines = _Lines(text, words)
-    return lines.matched((file.filename for file in source.files()), stored_names)
+    return lines.matched(source.files(), stored_names)
 
 
 class _Lines:
@@ -107,6 +115,7 @@ class _Lines:
         self._words = words
         self._entries: dict[str, ManifestEntry] = {}
         self._numbers: dict[str, int] = {}  # of the line, by the name written in it; refused lines too
+        self._products = ProductNames()
         self._unreadable = False  # a line of which not even the file name is known
         self.problems: list[str] = []
         self._check_columns()
@@ -120,46 +129,65 @@ class _Lines:
                 self._read(number, cells)
         self.problems += words.problems(text.name)
 
-    def matched(self, filenames: Iterable[str], stored_names: StoredNames | None) -> Manifest:
+    def matched(self, files: Iterable[SourceFile], stored_names: StoredNames | None) -> Manifest:
         """Return the manifest of a source with these files."""
         exact, alike, unnamed = set[str](), dict[str, list[str]](), 0
         alike_names: dict[str, list[str]] = {}
         for name in self._numbers:
             alike_names.setdefault(folded(name), []).append(name)
-        for filename in filenames:
+        may_be_products: list[str] = []
+        for filename, may_be_product in ((file.filename, self._products.see(file)) for file in files):
             if filename in self._numbers:
                 exact.add(filename)
             elif (key := folded(filename)) in alike_names:
                 alike.setdefault(key, []).append(filename)
+            elif may_be_product:
+                may_be_products.append(filename)
             else:
                 unnamed += 1
         entries = dict(self._entries)
         waiting = {name for name in exact if name not in self._entries}
         found = set(exact)
-        for key, files in alike.items():
+        for key, names in alike.items():
             written = [name for name in alike_names[key] if name not in exact]
-            if len(written) == 1 and len(files) == 1:
+            if len(written) == 1 and len(names) == 1:
                 if entry := self._entries.get(written[0]):
-                    entries[files[0]] = entry
+                    entries[names[0]] = entry
                 else:
-                    waiting.add(files[0])
+                    waiting.add(names[0])
             elif written:
                 self.problems.append(
                     f"{self._text.name} line {self._numbers[written[0]]}: {written[0]!r} may mean any of "
-                    f"{', '.join(map(repr, files[:_NAMES_SHOWN]))}: they differ in capitals or Unicode form only"
+                    f"{', '.join(map(repr, names[:_NAMES_SHOWN]))}: they differ in capitals or Unicode form only"
                 )
-                waiting.update(files)
+                waiting.update(names)
             else:
-                unnamed += len(files)
+                unnamed += len(names)
             found.update(written)
         missing = [name for name in self._numbers if name not in found]
         without_photo = self._tell_missing(missing, stored_names)
+        resolved = self._products.resolve(self._text.name, self.problems)
+        products = dict(resolved.values())
+        self.problems += contradictions(self._text.name, products, entries.keys() | waiting)
+        not_photos = frozenset(products.keys() - entries.keys() - waiting)
+        unnamed += sum(name not in not_photos for name in may_be_products)
+        entries = {name: _with_product(entry, resolved) for name, entry in entries.items()}
         unnamed_wait = self._unreadable or self._text.ends_early
         if unnamed and unnamed_wait:
             self.problems.append(
                 f"{unnamed} photos that no line of {self._text.name} names wait: a line above may be theirs"
             )
-        return Manifest(entries, frozenset(waiting), unnamed_wait, tuple(self.problems), without_photo, unnamed)
+        return Manifest(
+            entries,
+            frozenset(waiting),
+            unnamed_wait,
+            tuple(self.problems),
+            without_photo,
+            unnamed,
+            products,
+            not_photos,
+            self._text.name,
+        )
 
     def _read(self, number: int, cells: list[str] | None) -> None:
         if cells is None:
@@ -183,10 +211,10 @@ class _Lines:
             limit = f"the limit is {_LONGEST_RETURN_ID}"
             self._refuse(number, filename, f"return_id has {len(return_id)} characters, {limit}")
         elif filename in self._numbers:
-            self._tell_twice(number, filename, ManifestEntry(return_id, self._order(named, count=False)))
+            self._tell_twice(number, filename, ManifestEntry(return_id, self._order(named)))
         else:
             self._numbers[filename] = number
-            self._entries[filename] = ManifestEntry(return_id, self._order(named, count=True))
+            self._entries[filename] = ManifestEntry(return_id, self._order(named, number))
 
     def _refuse(self, number: int, filename: str | None, reason: str) -> None:
         self.problems.append(f"{self._text.name} line {number}: {reason}")
@@ -200,10 +228,23 @@ class _Lines:
             return  # the same line again says nothing new
         self.problems.append(f"{self._text.name} line {number}: {filename!r} stands there twice")
 
-    def _order(self, named: Mapping[str, str], count: bool) -> Order:
+    def _order(self, named: Mapping[str, str], first_at: int | None = None) -> Order:
+        """Return what the cells of a line say was ordered.
+
+        Args:
+            named: the cells by column.
+            first_at: number of the line whose problems are to be told; None tells none.
+        """
         word = named.get("expected_category", "")
         shown = word.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-        return Order(self._words.read(word, count), shown or None)
+        product = _path(named.get("product_photo", ""))
+        if product and (reason := _refusal(product)) is not None:
+            if first_at is not None:
+                self.problems.append(f"{self._text.name} line {first_at}: its product_photo {reason}")
+            product = ""
+        elif product and first_at is not None:
+            self._products.add(product, first_at)
+        return Order(self._words.read(word, count=first_at is not None), shown or None, product or None)
 
     def _tell_missing(self, missing: list[str], stored_names: StoredNames | None) -> int:
         """Tell which lines name no photo; those of an earlier run, moved away since, are no news."""
@@ -229,3 +270,22 @@ def _path(text: str) -> str:
     while path.startswith("./"):
         path = path[2:]
     return path.removeprefix("/")
+
+
+def _refusal(product_photo: str) -> str | None:
+    """Return why a path can be no product photo; None if it can."""
+    if _NO_TEXT.search(product_photo):
+        return "holds a zero or bytes that are no UTF-8. Save it as CSV UTF-8"
+    if {".", ".."} & set(product_photo.split("/")):
+        return "leads out of the source. Name a path in the source"
+    if len(product_photo) > _LONGEST_PATH:
+        return f"has {len(product_photo)} characters, the limit is {_LONGEST_PATH}"
+    return None
+
+
+def _with_product(entry: ManifestEntry, resolved: Mapping[str, tuple[str, ProductFile]]) -> ManifestEntry:
+    """Spell an entry's product photo as the source does."""
+    written = entry.order.product_photo
+    if written is None or resolved[written][0] == written:
+        return entry
+    return replace(entry, order=replace(entry.order, product_photo=resolved[written][0]))

@@ -7,7 +7,7 @@ from batch_client.sources.csv_table import InvalidHeader, Table, parse_table
 from batch_client.sources.source import Source, SourceFile
 
 FILE_NAME = "manifest.csv"
-COLUMNS = ("filename", "return_id", "expected_category")
+COLUMNS = ("filename", "return_id", "expected_category", "product_photo")
 # What Windows and office programs make of the name. Such a file is meant as the manifest and cannot be read as one.
 _NEAR_NAMES = ("manifest.csv.txt", "manifest.txt", "manifest.tsv", "manifest.xlsx", "manifest.xls", "manifest.ods")
 STABLE_SECONDS = 5.0  # longer than a pause between two blocks that are copied

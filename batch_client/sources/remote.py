@@ -92,6 +92,10 @@ class RemoteFolder:
         """Return the file at a path relative to the root; ``listed`` is its state in the listing."""
         return RemoteFile(self, path, listed)
 
+    def file_at(self, path: str) -> SourceFile:
+        """Return the file at a path."""
+        return self.file(path)
+
     def contains(self, path: Path) -> bool:
         """Nothing of this machine lies there."""
         return False

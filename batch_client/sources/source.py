@@ -96,6 +96,13 @@ class Source(Protocol):
             OSError: the root cannot be listed.
         """
 
+    def file_at(self, path: str) -> SourceFile:
+        """Return the file at a path relative to the source, listed or not; reading it says whether it is there.
+
+        Args:
+            path: without empty parts, ``.`` and ``..``.
+        """
+
     def contains(self, path: Path) -> bool:
         """Return True if a path of this machine lies inside."""
 

@@ -11,10 +11,28 @@ from batch_client.exit_codes import ExitCode
 from batch_client.sources.open import open_source
 from tests.integration.remote_sources.place import IGNORED, Place
 from tests.support.batch_rig import BatchRig
-from tests.support.drawn_photos import SAMPLES
+from tests.support.drawn_photos import SAMPLES, encoded, mosaic
 from tests.support.ssh_server import SSHServer
 from tests.support.stub_service import NOT_A_PHOTO, Answer, prediction
 from tests.support.typeless_sftp import typeless_sftp
+
+
+def test_a_product_photo_is_kept_and_not_classified(rig: BatchRig, place: Place) -> None:
+    rig.environment["IGNORE"] = "*.png"
+    place.add("a.jpg", "b.jpg", "c.jpg")
+    for name in ("shop/Bag.jpg", "shop/Hat.png"):
+        place.write(name, encoded(mosaic((60, 80), len(name))))
+    lines = ("a.jpg,R-1,SHOP/bag.jpg", "b.jpg,R-2,shop/Hat.png", "c.jpg,R-3,shop/gone.jpg")
+    place.write("manifest.csv", "\n".join(["filename,return_id,product_photo", *lines, ""]).encode())
+    code, output = rig.run("run", place.url)
+    assert code == ExitCode.OK, output
+    assert rig.newest_run()["found"] == 3
+    assert rig.rows("SELECT path, sha256 IS NULL, problem FROM product_photos ORDER BY path") == [
+        ("shop/Bag.jpg", 0, None),
+        ("shop/Hat.png", 0, None),
+        ("shop/gone.jpg", 1, "it is not in the source"),
+    ]
+    assert "1 product photo is not in the source: 'shop/gone.jpg' (line 4)" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)
