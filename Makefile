@@ -10,7 +10,7 @@ ARCHIVE_SOURCES := $(wildcard model/*.safetensors model/contract.json model/acti
 COVER := $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve stop batch web token export test test-all unit dev check fix docs lock bench
+.PHONY: help run serve stop batch web demo token export test test-all unit dev check fix docs lock bench
 .PHONY: teacher train refit reproduce evaluate
 
 help: ## list the commands
@@ -32,6 +32,9 @@ batch: .venv/.run ## classify INBOX with the running service
 
 web: .venv/.web ## the web desk on WEB_PORT (8000): review, try it, runs, search
 	@$(BIN)/python -m web serve
+
+demo: .venv/.demo ## fill a desk of its own (data/demo) with drawn returns that show each case; needs no service
+	@$(BIN)/python -m tools.demo $(ARGS)
 
 export: $(ARCHIVE) ## build the model archive
 
@@ -123,6 +126,10 @@ endif
 
 .venv/.web: .venv/.created $(INSTALLER) requirements/web.txt
 	@$(BIN)/python -m tools.install web
+	@touch $@
+
+.venv/.demo: .venv/.web requirements/demo.txt
+	@$(BIN)/python -m tools.install demo
 	@touch $@
 
 .venv/.docs: .venv/.created $(INSTALLER) requirements/docs.txt
