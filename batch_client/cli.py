@@ -123,6 +123,7 @@ app.command("returns")(returns_commands.list_returns)
 app.command()(returns_commands.deliver)
 app.command()(decide_command.decide)
 app.command()(results_commands.export)
+app.command()(results_commands.report)
 app.command()(results_commands.verify)
 app.command()(purge)
 

@@ -1,6 +1,8 @@
 """The commands of ``batch-client`` that read and check results."""
 
+import getpass
 import json
+import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +14,14 @@ from rich.console import Console
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
 from batch_client.purging.strays import find_strays
-from batch_client.reports.html import write_html
+from batch_client.reports.html import html_report, write_html
+from batch_client.reports.mail import report_mail, report_text
 from batch_client.reports.summary import print_run, print_runs, report_of_run
 from batch_client.reports.tables import atomic_write, export_csv, export_json, export_parquet, standard_output
 from batch_client.sources.names import visible
 from results import runs
 from results import verify as verifying
+from results.morning import summarize
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, max=2**62, help="Its number.")]
 
@@ -35,8 +39,9 @@ def list_runs(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
 
 def show(run: RunNumber, as_json: Json = False) -> None:
     """Show one run and its failures."""
-    with open_results(read_settings()) as database:
-        report = report_of_run(database, run)
+    settings = read_settings()
+    with open_results(settings) as database:
+        report = report_of_run(database, run, settings.desk_address)
     if as_json:
         typer.echo(json.dumps(report))
     else:
@@ -68,12 +73,42 @@ def export(
         if file_format == "parquet":
             export_parquet(connection, run, output)
         elif file_format == "html":
-            write_html(connection, run, output, settings.media_dir)
+            write_html(connection, run, output, settings.media_dir, settings.desk_address)
         else:
             write = export_csv if file_format == "csv" else export_json
             with atomic_write(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
                 write(connection, run, file)
     typer.echo(json.dumps({"file": str(output)}) if as_json else f"wrote {output}")
+
+
+def report(
+    run: RunNumber,
+    file_format: Annotated[
+        Literal["text", "html", "mail"],
+        typer.Option("--format", help="mail: a complete message for `sendmail -t`, as text and as HTML."),
+    ] = "text",
+    to: Annotated[str, typer.Option(help="Recipients of the mail, separated by commas.")] = "",
+    sender: Annotated[str, typer.Option("--from", help="Sender of the mail; default: the user on this host.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Print the report of one run as text, as an HTML page, or as a mail."""
+    settings = read_settings()
+    desk_url = settings.desk_address
+    with open_results(settings) as database, database.reading() as connection:
+        made = report_of_run(database, run, desk_url)
+        if as_json:
+            typer.echo(json.dumps(made))
+        elif file_format == "text":
+            typer.echo(report_text(made), nl=False)
+        elif file_format == "html":
+            typer.echo(html_report(connection, run, settings.media_dir, desk_url), nl=False)
+        else:
+            sender = sender or f"{getpass.getuser()}@{socket.getfqdn()}"
+            try:
+                message = report_mail(made, summarize(connection, made), desk_url, sender, to)
+            except ValueError as error:
+                fail(ExitCode.USAGE, f"--from or --to is no mail address: {error}")
+            typer.echo(message.as_bytes(), nl=False)
 
 
 def verify(as_json: Json = False) -> None:

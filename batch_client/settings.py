@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from batch_client.pipeline.file_disposition import Processed
@@ -71,7 +71,9 @@ class BatchSettings(BaseSettings):
         description="folder for photos that cannot be classified, each with a `.reason` file",
     )
     media_dir: Path = Field(default=Path("data/media"), description="pictures for the desk, without EXIF")
-    report_dir: Path | None = Field(default=None, description="folder for an HTML and a JSON report of each run")
+    report_dir: Path | None = Field(
+        default=Path("data/reports"), description="folder for an HTML and a JSON report of each run; `none`: no reports"
+    )
     audit_share: float = Field(
         default=0.02, ge=0, le=1, description="share of the accepted photos that a person reviews as a sample"
     )
@@ -87,6 +89,9 @@ class BatchSettings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field(default="text", description="format of the log lines: `text` or `json`")
     webhook_url: HttpUrl | None = Field(default=None, description="URL that gets the report of each run as JSON")
+    desk_url: HttpUrl | None = Field(
+        default=None, description="address of the review desk, as the reports of the batch client name it"
+    )
     returns_webhook_url: HttpUrl | None = Field(
         default=None, description="URL of the shop's system that gets each final decision of a return"
     )
@@ -98,7 +103,17 @@ class BatchSettings(BaseSettings):
         description="dead man's switch: URL that is called after each run, with `/fail` after a failed run",
     )
 
+    @field_validator("report_dir", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
+
     @property
     def ignored_names(self) -> list[str]:
         """The patterns of ``ignore``."""
         return [pattern.strip() for pattern in self.ignore.split(",") if pattern.strip()]
+
+    @property
+    def desk_address(self) -> str | None:
+        """``desk_url`` as text."""
+        return None if self.desk_url is None else str(self.desk_url)

@@ -30,7 +30,7 @@ EXPORT_COLUMNS = (*PREDICTION_COLUMNS, "status", "error_code", "error_message", 
 
 _answer = predictions_history.c
 # As in the view: predictions from before the order check say whether they name another category than was ordered.
-_MISMATCH = case(
+IS_MISMATCH = case(
     (photos.c.expected_category.is_(None), None),
     (_answer.match_verdict == "mismatch", 1),
     (_answer.match_verdict.is_not(None), 0),
@@ -133,16 +133,16 @@ def in_groups(connection: Connection, query: Select[Any], size: int) -> Iterator
 
 def to_review(connection: Connection, run: int, limit: int) -> Listed:
     """List what a person should look at: mismatches, the surest first, then the rest, the least sure first."""
-    wanted = and_(_answer.run_id == run, or_(_answer.decision == "review", _MISMATCH == 1))
+    wanted = and_(_answer.run_id == run, or_(_answer.decision == "review", IS_MISMATCH == 1))
     # Below zero for mismatches: one order puts them first, and the two kinds the opposite way round.
-    rank = case((_MISMATCH == 1, -_answer.confidence), else_=_answer.confidence)
+    rank = case((IS_MISMATCH == 1, -_answer.confidence), else_=_answer.confidence)
     query = answers_query(run).where(wanted).order_by(None).order_by(rank, _answer.id)
     return Listed(_count_answers(connection, wanted), _rows(connection, query.limit(limit)))
 
 
 def count_mismatches(connection: Connection, run: int) -> int:
     """Count the photos whose answer disagrees with the category that the manifest expects."""
-    return _count_answers(connection, and_(_answer.run_id == run, _MISMATCH == 1))
+    return _count_answers(connection, and_(_answer.run_id == run, IS_MISMATCH == 1))
 
 
 def repeats(connection: Connection, run: int, limit: int) -> Listed:
@@ -213,7 +213,7 @@ def _column(name: str) -> ColumnElement[Any]:
     if name == "photo_id":
         return photos.c.id.label(name)
     if name == "mismatch":
-        return _MISMATCH.label(name)
+        return IS_MISMATCH.label(name)
     if name == "reused":
         return case((_answer.reused, 1), else_=0).label(name)
     if name == "return_id":

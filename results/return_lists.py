@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, Text, case, cast, func, insert, or_, select, tuple_
 
-from results import returns
+from results import reporting, returns
 from results.schema import photos, predictions_history, return_decisions, return_states, run_failures
 from results.sql import now
 from results.views import RETURN_COLUMNS, outcomes
@@ -183,7 +183,7 @@ def mismatches_by_pair(connection: Connection, run_id: int, most: int) -> list[d
     query = (
         select(photos.c.expected_category.label("ordered"), answer.predicted_class, func.count().label("photos"))
         .join(photos, photos.c.id == answer.photo_id)
-        .where(answer.run_id == run_id, answer.match_verdict == "mismatch")
+        .where(answer.run_id == run_id, reporting.IS_MISMATCH == 1)
         .group_by(photos.c.expected_category, answer.predicted_class)
         .order_by(func.count().desc(), photos.c.expected_category, answer.predicted_class)
         .limit(most)

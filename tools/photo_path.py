@@ -65,6 +65,7 @@ def _calls(photos: int) -> Counter[str]:
             processed_dir=folder / "processed",
             quarantine_dir=folder / "quarantine",
             log_dir=folder / "logs",
+            report_dir=None,
         )
         with open_results(settings) as database:
             threading.setprofile(profile)

@@ -150,10 +150,10 @@ def _run_over(
         raise
     finally:
         service.close()
-    report = report_of_run(database, summary.run_id)
+    report = report_of_run(database, summary.run_id, settings.desk_address)
     _log(report, summary)
     if settings.report_dir is not None:  # before the ping: a night without its report is no success
-        _write_reports(settings.report_dir, settings.media_dir, database, report)
+        _write_reports(settings, settings.report_dir, database, report)
     _notify(settings, report)
     return summary, report
 
@@ -220,7 +220,7 @@ def _shard(settings: BatchSettings) -> Shard:
     return Shard.parse(text) if text else Shard()
 
 
-def _write_reports(folder: Path, media: Path, database: Database, report: dict[str, Any]) -> None:
+def _write_reports(settings: BatchSettings, folder: Path, database: Database, report: dict[str, Any]) -> None:
     """Write ``run-N.html`` and ``run-N.json``.
 
     Raises:
@@ -228,7 +228,8 @@ def _write_reports(folder: Path, media: Path, database: Database, report: dict[s
     """
     try:
         with database.reading() as connection:
-            write_html(connection, report["id"], folder / f"run-{report['id']}.html", media)
+            page = folder / f"run-{report['id']}.html"
+            write_html(connection, report["id"], page, settings.media_dir, settings.desk_address)
         with atomic_write(folder / f"run-{report['id']}.json") as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
@@ -246,9 +247,10 @@ def _log(report: dict[str, Any], summary: RunSummary) -> None:
             fields = {**run, "filename": failure["filename"], "code": failure["code"]}
             text = f"{failure['filename']}: {failure['code']}: {failure['message']}"
             log.warning("run %d: %s", summary.run_id, text, extra={"fields": fields})
-    columns = {
-        name: value for name, value in report.items() if name not in ("id", "failures", "notes", "manifest_problems")
-    }
+    for line in report["text"].splitlines():
+        log.info("run %d: %s", summary.run_id, line, extra={"fields": run})
+    other = ("id", "failures", "notes", "manifest_problems", "text")
+    columns = {name: value for name, value in report.items() if name not in other}
     counts = " ".join(f"{name}={report[name]}" for name in ("found", "classified", "known", "failed", "left"))
     level = logging.INFO if summary.exit_code == ExitCode.OK else logging.ERROR
     message = f"{counts} exit_code={summary.exit_code:d} seconds={summary.seconds:.1f} {summary.message or ''}".strip()

@@ -1,5 +1,6 @@
 """One run: every photo of a source gets an outcome, a reason, or waits for the next run."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,8 @@ from batch_client.stop import StopSignal
 from results import runs
 from results.database import Database, ResultsError
 from results.runs import Counts
+
+log = logging.getLogger("batch_client")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def run_source(
     with database.writing() as connection:
         runs.close_interrupted(connection, str(options.shard))
         run_id = runs.start_run(connection, name, str(options.shard))
+    share = f", share {options.shard}" if str(options.shard) else ""
+    log.info("run %d: started over %s%s", run_id, name, share, extra={"fields": {"run": run_id, "source": name}})
     flow = PhotoFlow(RunStore(database, run_id, check_lock), processor, stop, name, options, on_progress)
     progress = flow.progress
     try:

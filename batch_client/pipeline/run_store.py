@@ -1,5 +1,6 @@
 """What a run reads from the results and writes to them."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from results.runs import Counts
 from service_client.responses import ServedModel
 
 _THRESHOLDS = ("accept", "unknown", "match", "mismatch")
+
+log = logging.getLogger("batch_client")
 
 
 class RunStore:
@@ -58,6 +61,9 @@ class RunStore:
             if described is not None and rule is not None:
                 rule = decision_rules.store_rule(connection, described, rule)
         self._rule = rule
+        versions = {"model_version": model.model_version, "contract_version": model.contract_version}
+        fields = {"run": self.run_id, **versions}
+        log.info("run %d: model %s, contract %s", self.run_id, *versions.values(), extra={"fields": fields})
         return rule
 
     def stored_names(self, source: str, filenames: Collection[str]) -> set[str]:

@@ -159,8 +159,9 @@ class Purge:
         with self._database.reading() as connection:
             if folder is None or runs.find_run(connection, number) is None:
                 return
-            write_html(connection, number, folder / f"run-{number}.html", self._settings.media_dir)
-        report = report_of_run(self._database, number)
+            page = folder / f"run-{number}.html"
+            write_html(connection, number, page, self._settings.media_dir, self._settings.desk_address)
+        report = report_of_run(self._database, number, self._settings.desk_address)
         with atomic_write(folder / f"run-{number}.json") as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

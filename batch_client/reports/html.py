@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from batch_client.pipeline.pictures import MediaStore
+from batch_client.reports.morning_text import oldest_of, waited
 from batch_client.reports.tables import atomic_write, existing_run
 from results import reporting, runs
+from results.morning import MorningSummary, summarize
 
 _PICTURES = 200  # a page of some megabytes; what is beyond is for the review desk, not for a page
 _LINES = 500
+_FAILURES_IN_MAIL = 20
 
 
-def write_html(connection: Connection, run: int, path: Path, media: Path | None) -> None:
+def write_html(connection: Connection, run: int, path: Path, media: Path | None, desk_url: str | None = None) -> None:
     """Write the report of a run as one HTML file; whole or not at all.
 
     Args:
@@ -25,17 +28,34 @@ def write_html(connection: Connection, run: int, path: Path, media: Path | None)
         run: its number.
         path: of the file; replaced if it is there.
         media: folder of the pictures kept for review; None for a page without them.
+        desk_url: address of the review desk; None for a page without links.
 
     Raises:
         UsageError: there is no such run.
         OSError: the disk refuses.
     """
+    page = html_report(connection, run, media, desk_url)
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def html_report(connection: Connection, run: int, media: Path | None, desk_url: str | None) -> str:
+    """Return the page that :func:`write_html` writes.
+
+    Raises:
+        UsageError: there is no such run.
+    """
     row = existing_run(connection, run)
+    summary = summarize(connection, row)
     categories = reporting.classes_of_run(connection, run)
     to_review = reporting.to_review(connection, run, _PICTURES)
     cards = [_card(photo, media) for photo in to_review.rows]
-    page = _template().render(
+    page: str = _template("report.html").render(
         run=row,
+        summary=summary,
+        oldest=oldest_of(summary),
+        waited=waited(summary, datetime.now(UTC)),
+        desk_url=desk_url,
         times=_times(row),
         categories=categories,
         largest=max((entry["accept"] + entry["review"] for entry in categories), default=0),
@@ -47,11 +67,29 @@ def write_html(connection: Connection, run: int, path: Path, media: Path | None)
         failures=reporting.failures(connection, run, _LINES),
         notes=runs.notes_of_run(connection, run),
     )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    return page
 
 
-def _template() -> Any:
+def mail_body(report: dict[str, Any], summary: MorningSummary, desk_url: str | None) -> str:
+    """Return the HTML of the mail about a run: no pictures and no style sheet, which mail programs leave out.
+
+    Args:
+        report: the columns of the run and its ``failures``.
+        summary: of the run.
+        desk_url: address of the review desk.
+    """
+    page: str = _template("mail.html").render(
+        run=report,
+        summary=summary,
+        oldest=oldest_of(summary),
+        waited=waited(summary, datetime.now(UTC)),
+        desk_url=desk_url,
+        failures=report["failures"][:_FAILURES_IN_MAIL],
+    )
+    return page
+
+
+def _template(name: str) -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,  # file names, manifests and messages come from outside
@@ -60,7 +98,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {"count": _count, "percent": _percent, "width": _width, "minute": _minute}
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _card(photo: dict[str, Any], media: Path | None) -> dict[str, Any]:

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import requests
-
+from batch_client.reports.posting import Post
 from results import outbox
 from results.database import Database, ResultsError
 
 _CALL_SECONDS = 13.0  # for a whole call, however slowly the receiver answers
-_TIMEOUT = (3, 10)  # seconds: connection attempt, and silence
 _EVENTS_A_ROUND = 100
 _MOST_FAILURES = 3  # in a row; after that the receiver is away, and the rest waits for the next round
 _ROUND_SECONDS = 30.0
@@ -126,23 +124,9 @@ def _send(event: outbox.Event, webhook: Webhook, seconds: float) -> str | None:
     }
     if webhook.secret:
         headers["X-Refund-Signature"] = f"sha256={signature(webhook.secret, timestamp, body)}"
-    outcome: list[str | None] = [f"no answer within {seconds:g} s"]
-    arguments = (webhook.url, body, headers, outcome)
-    thread = threading.Thread(target=_post, args=arguments, name="decision call", daemon=True)
-    thread.start()  # requests limits the silence between two bytes, not the whole call
-    thread.join(seconds)
-    return outcome[0]
-
-
-def _post(url: str, body: bytes, headers: dict[str, str], outcome: list[str | None]) -> None:
-    try:
-        # Streamed, because only the status counts: an answer that never ends is closed unread.
-        with requests.post(
-            url, data=body, headers=headers, timeout=_TIMEOUT, stream=True, allow_redirects=False
-        ) as answer:
-            outcome[0] = None if 200 <= answer.status_code < 300 else f"the receiver answered {answer.status_code}"
-    except requests.RequestException as error:
-        outcome[0] = type(error).__name__  # not its text, which holds the URL and perhaps a secret
+    post = Post(webhook.url, data=body, headers=headers)
+    post.wait(seconds)
+    return f"no answer within {seconds:g} s" if post.is_running else post.error
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:

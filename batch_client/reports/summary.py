@@ -8,17 +8,28 @@ from rich.markup import escape as without_markup
 from rich.table import Table
 
 from batch_client.pipeline.run import RunSummary
+from batch_client.reports.morning_text import summary_lines
 from batch_client.reports.tables import existing_run
 from batch_client.sources.names import visible
 from results import reporting, runs
 from results.database import Database
+from results.morning import summarize
 
 _FAILURES_SHOWN = 20
 _NOTES_SHOWN = 20
 
 
-def report_of_run(database: Database, run: int) -> dict[str, Any]:
-    """Return the columns of a run, its ``failures``, how many ``repeats`` it met, and its ``notes``.
+def report_of_run(database: Database, run: int, desk_url: str | None) -> dict[str, Any]:
+    """Return what the JSON report and the webhook hold.
+
+    Args:
+        database: the results.
+        run: number of the run.
+        desk_url: address of the review desk.
+
+    Returns:
+        The columns of the run, its ``failures`` and ``notes``, the morning summary as ``summary`` and as ``text``, and
+        of the summary once more ``repeats`` and ``manifest_problems``.
 
     Raises:
         UsageError: there is no such run.
@@ -27,9 +38,16 @@ def report_of_run(database: Database, run: int) -> dict[str, Any]:
         columns = existing_run(connection, run)
         failures = reporting.failures_by_name(connection, run)
         notes = runs.notes_of_run(connection, run)
-        problems = [note["message"] for note in notes if note["kind"] == "manifest"]
-        repeats = reporting.count_repeats(connection, run)
-    return {**columns, "failures": failures, "repeats": repeats, "notes": notes, "manifest_problems": problems}
+        summary = summarize(connection, columns)
+    return {
+        **columns,
+        "failures": failures,
+        "repeats": {"exact": summary.exact_repeats, "near": summary.near_repeats},
+        "notes": notes,
+        "manifest_problems": list(summary.manifest_problems),
+        "summary": summary.as_dict(),
+        "text": "\n".join(summary_lines(summary, desk_url)),
+    }
 
 
 def print_summary(console: Console, database: Database, summary: RunSummary, report: dict[str, Any]) -> None:
@@ -40,7 +58,6 @@ def print_summary(console: Console, database: Database, summary: RunSummary, rep
         console.print(_table_of_classes(by_class))
         console.print()
     print_failures(console, report["failures"])
-    _print_repeats(console, report)
     _print_notes(console, report["notes"])
     counts = summary.counts
     console.print(
@@ -53,6 +70,8 @@ def print_summary(console: Console, database: Database, summary: RunSummary, rep
         what = "stopped early" if report["status"] == "stopped" else "to be mended"
         console.print(f"[bold red]{what}:[/] {escape(summary.message)}")
     console.print(f"exit code {summary.exit_code:d} ({_MEANING[summary.exit_code]})")
+    console.print()
+    _print_morning_summary(console, report)
 
 
 _MEANING = {
@@ -107,8 +126,8 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
     if report["message"]:
         console.print(f"[bold red]stopped early:[/] {escape(report['message'])}")
     print_failures(console, report["failures"])
-    _print_repeats(console, report)
     _print_notes(console, report["notes"])
+    _print_morning_summary(console, report)
 
 
 def _print_notes(console: Console, notes: list[dict[str, str]]) -> None:
@@ -120,10 +139,9 @@ def _print_notes(console: Console, notes: list[dict[str, str]]) -> None:
         console.print(f"and {len(notes) - _NOTES_SHOWN} more notes: `batch-client show RUN --json`")
 
 
-def _print_repeats(console: Console, report: dict[str, Any]) -> None:
-    exact, near = report["repeats"]["exact"], report["repeats"]["near"]
-    if exact or near:
-        console.print(f"repeats of earlier photos: {exact} with the same bytes, {near} of the same picture")
+def _print_morning_summary(console: Console, report: dict[str, Any]) -> None:
+    for line in report["text"].splitlines():
+        console.print(escape(line))
 
 
 def _table_of_classes(by_class: list[dict[str, Any]]) -> Table:

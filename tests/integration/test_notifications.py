@@ -108,4 +108,4 @@ def test_a_refusal_is_told(
         connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
 
     send_notices(REPORT, receiver(refuse), None)
-    assert "the webhook was not delivered: HTTPError" in messages.text
+    assert "the webhook was not delivered: the receiver answered 500" in messages.text

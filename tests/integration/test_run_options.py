@@ -153,18 +153,24 @@ class TestNotices:
 
 
 class TestLog:
-    def test_a_line_a_run_and_a_failure(self, rig: BatchRig) -> None:
+    def test_tells_start_source_model_failures_summary_and_end(self, rig: BatchRig) -> None:
         rig.add("good.jpg", "bad.jpg")
         rig.stub.answer = lambda body, attempt: NOT_A_PHOTO if b"bad" in body else prediction()
         rig.run()
         rig.environment["LOG_FORMAT"] = "json"
         rig.run()
-        first, second, third = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text().splitlines()
-        assert "run 1: bad.jpg: unsupported_format" in first
-        assert "run 1: found=2 classified=1 known=0 failed=1 left=0 exit_code=4" in second
-        entry = json.loads(third)
-        assert (entry["run"], entry["known"], entry["exit_code"]) == (2, 2, 0)
-        assert entry["message"].startswith("run 2: found=2 classified=0 known=2")
+        lines = (Path(rig.environment["LOG_DIR"]) / "batch.log").read_text().splitlines()
+        first = [line.partition(" run 1: ")[2] for line in lines if " run 1: " in line]
+        assert first[0] == f"started over {rig.inbox}"
+        assert first[1] == "model 1.0.0, contract 1"
+        assert first[2].startswith("bad.jpg: unsupported_format")
+        assert first[3] == "returns of this run: 1 cleared, 0 on hold, 1 waits for a person"
+        assert first[-1].startswith("found=2 classified=1 known=0 failed=1 left=0 exit_code=4")
+        second = [json.loads(line) for line in lines if line.startswith("{")]
+        assert {entry["run"] for entry in second} == {2}
+        assert second[0]["source"] == str(rig.inbox)
+        assert (second[-1]["known"], second[-1]["exit_code"], second[-1]["summary"]["waiting"]) == (2, 0, 1)
+        assert second[-1]["message"].startswith("run 2: found=2 classified=0 known=2")
 
 
 FAULTS = {"full": ENGINE_FULL, "refused": NOT_A_PHOTO, "died": WORKER_DIED, "dropped": None, "strange": (418, b"tea")}

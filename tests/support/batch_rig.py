@@ -33,7 +33,10 @@ class BatchRig:
             "TORCHSERVE_TOKEN_FILE": str(self.token_file),
             "SERVICE_PATIENCE_S": "60",
             "AUDIT_SHARE": "0",  # or one run in fifty would keep a file that is no picture, for a person to look at
-            **{f"{name}_DIR": str(folder / name.lower()) for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG")},
+            **{
+                f"{name}_DIR": str(folder / name.lower())
+                for name in ("PROCESSED", "QUARANTINE", "MEDIA", "LOG", "REPORT")
+            },
         }
 
     def add(self, *names: str) -> None:
