@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import alembic.command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -197,7 +199,22 @@ def _migrate(database: Database) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "head")
+        try:
+            alembic.command.upgrade(config, "head")
+        except CommandError as error:
+            _refuse_newer(database.name, connection, ScriptDirectory.from_config(config), error)
+            raise
+
+
+def _refuse_newer(name: str, connection: Connection, script: ScriptDirectory, cause: CommandError) -> None:
+    """Raise ResultsError if a newer program has migrated the schema."""
+    stored = MigrationContext.configure(connection).get_current_revision()
+    if stored is not None and stored not in {revision.revision for revision in script.walk_revisions()}:
+        raise ResultsError(
+            f"the results in {name} have schema version {stored}, and this program knows no version after "
+            f"{script.get_current_head()}: a newer program has migrated them. Install the newer version of batch "
+            "client and desk, or restore the backup from before the upgrade."
+        ) from cause
 
 
 def _cause(error: Exception) -> str:

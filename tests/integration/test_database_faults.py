@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
+from batch_client.exit_codes import ExitCode
 from results import photos as photo_records
 from results import runs
 from results.database import Database, ResultsError
 from results.lock import Locked, run_lock
 from results.schema import photos
+from tests.support.batch_rig import BatchRig
 from tests.support.postgresql import PostgreSQL
 from tests.support.stored_runs import answer
+from web.app import create_app
+from web.settings import WebSettings
 
 
 @pytest.fixture
@@ -144,3 +148,41 @@ def test_other_errors_are_not_tried_again(on_postgresql: Database) -> None:
         on_postgresql.transact(work)
     on_postgresql.close()
     assert attempts == [1]
+
+
+class TestFromTheFuture:
+    """A database that a newer program has migrated is refused with both versions and the remedy."""
+
+    NEWEST = "this program knows no version after 0"
+    REMEDY = "Install the newer version of batch client and desk, or restore the backup from before the upgrade."
+
+    @pytest.fixture
+    def migrated(self, rig: BatchRig) -> BatchRig:
+        """Results that a program of the next year has opened."""
+        rig.add("a.jpg")
+        assert rig.run()[0] == ExitCode.OK
+        rig.change("UPDATE alembic_version SET version_num = '9999'")
+        return rig
+
+    def test_by_each_command_of_the_batch_client(self, migrated: BatchRig) -> None:
+        for command in ("run", "runs", "returns"):
+            code, output = migrated.run(command)
+            said = " ".join(output.split())
+            assert code == ExitCode.RESULTS
+            assert "have schema version 9999" in said
+            assert self.NEWEST in said
+            assert self.REMEDY in said
+        assert migrated.rows("SELECT version_num FROM alembic_version") == [("9999",)], "nothing is changed"
+
+    def test_by_the_desk(self, migrated: BatchRig, tmp_path: Path) -> None:
+        settings = WebSettings(results_db=str(migrated.results), media_dir=tmp_path, web_dir=tmp_path / "web")
+        with pytest.raises(ResultsError, match="have schema version 9999") as refusal:
+            create_app(settings)
+        assert self.NEWEST in str(refusal.value)
+        assert self.REMEDY in str(refusal.value)
+
+    def test_on_both_engines(self, database: Database) -> None:
+        with database.writing() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(ResultsError, match=r"schema version 9999, and this program knows no version after 0\d+"):
+            Database(database.engine.url.render_as_string(hide_password=False))
