@@ -7,6 +7,7 @@ from pydantic import Field, HttpUrl, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from batch_client.pipeline.file_disposition import Processed
+from batch_client.pipeline.pictures import KeepPictures
 
 
 class BatchSettings(BaseSettings):
@@ -71,6 +72,11 @@ class BatchSettings(BaseSettings):
         description="folder for photos that cannot be classified, each with a `.reason` file",
     )
     media_dir: Path = Field(default=Path("data/media"), description="pictures for the desk, without EXIF")
+    keep_pictures: KeepPictures = Field(
+        default=KeepPictures.REVIEW,
+        description="photos of which `MEDIA_DIR` keeps a picture: `review` those that a person looks at and the "
+        "earlier ones that they repeat, `all` every classified photo",
+    )
     report_dir: Path | None = Field(
         default=Path("data/reports"), description="folder for an HTML and a JSON report of each run; `none`: no reports"
     )

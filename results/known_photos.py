@@ -28,6 +28,7 @@ class Known:
         model_version: the version that the caller asked for.
         contract_version: the contract version that the caller asked for.
         order: that the record has.
+        near_repeat_of: the earlier photo of another file that shows the same picture.
         return_id: that the record has; empty where the photo came before its manifest.
     """
 
@@ -42,6 +43,7 @@ class Known:
     model_version: str
     contract_version: str
     return_id: str = ""
+    near_repeat_of: int | None = None
 
 
 def find_known(
@@ -90,6 +92,7 @@ def find_known(
                 model_version,
                 contract_version,
                 row["return_id"],
+                row["repeat_of"] if row["repeat_kind"] == "near" else None,
             )
     return known
 

@@ -1,7 +1,7 @@
 """Photos and their predictions: what is known, and storing what is new."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -108,6 +108,13 @@ def store(connection: Connection, run: int, *outcomes: Classified | Failed) -> l
     photo_ids = [photo_id for photo_id, _ in stored]
     derived.refresh(connection, photo_ids)
     return [repeat for _, repeat in stored]
+
+
+def keys_of(connection: Connection, photo_ids: Collection[int]) -> dict[int, PhotoKey]:
+    """Return what identifies these photos, by id."""
+    columns = (photos.c.id, photos.c.source, photos.c.filename, photos.c.sha256, photos.c.return_id)
+    rows = connection.execute(select(*columns).where(photos.c.id.in_(photo_ids)))
+    return {row.id: PhotoKey(row.source, row.filename, row.sha256, row.return_id) for row in rows}
 
 
 def _lock_stored(connection: Connection, keys: Sequence[PhotoKey]) -> None:

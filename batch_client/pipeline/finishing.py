@@ -1,10 +1,12 @@
 """What is left to do for a photo whose outcome is stored: its picture for the desk, then its file."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
 from batch_client.inference.retry import ServiceAway
+from batch_client.pipeline.earlier_pictures import EarlierPictures
 from batch_client.pipeline.file_disposition import FileDisposition
 from batch_client.pipeline.photo import Answered, Photo
 from batch_client.pipeline.processor import PhotoProcessor
@@ -13,7 +15,7 @@ from batch_client.pipeline.resources import Stages
 from batch_client.sources.source import SourceLost
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.known_photos import Known
-from results.photos import Classified, Failed
+from results.photos import Classified, Failed, PhotoKey
 from service_client.responses import Picture
 
 log = logging.getLogger("batch_client")
@@ -29,6 +31,7 @@ class Finisher:
         disposition: puts files away.
         stop: of the run.
         progress: of the run.
+        earlier_pictures: makes the picture of the photo that a photo repeats.
     """
 
     def __init__(
@@ -38,34 +41,58 @@ class Finisher:
         disposition: FileDisposition,
         stop: StopSignal,
         progress: RunProgress,
+        earlier_pictures: EarlierPictures,
     ) -> None:
         self._stages = stages
         self._processor = processor
         self._disposition = disposition
         self._stop = stop
         self._progress = progress
+        self._earlier_pictures = earlier_pictures
 
-    def finish(self, photo: Photo, answer: Answered, needs_picture: bool) -> None:
+    def finish(self, photo: Photo, answer: Answered, needs_picture: bool, earlier: PhotoKey | None = None) -> None:
         """Start what is left to do for a photo of this run; its bytes are released when that is done.
 
         Args:
             photo: its outcome is stored.
             answer: of the service.
             needs_picture: a person will look at the photo.
+            earlier: the photo of another file that it repeats.
         """
-        if not needs_picture or self._processor.has_picture(photo):
+        if earlier is not None and not self._earlier_pictures.has(earlier):
+            go_on = partial(self.finish, photo, answer, needs_picture)
+            then = partial(self._on_earlier_picture, photo, earlier.filename, go_on)
+            self._stages.fetching.submit(then, self._earlier_pictures.make, earlier)
+        elif not needs_picture or self._processor.has_picture(photo):
             self._put_away(photo, answer.outcome)
         elif answer.picture is not None or answer.lacks_picture:
             self._keep_picture(photo, answer.outcome, answer.picture)
         else:
             self._fetch_picture(photo, answer.outcome)
 
-    def resume(self, photo: Photo, known: Known, needs_picture: bool) -> None:
+    def resume(self, photo: Photo, known: Known, needs_picture: bool, earlier: PhotoKey | None = None) -> None:
         """Start what an earlier run did not do for a known photo."""
-        if not needs_picture or self._processor.has_picture(photo):
+        if earlier is not None and not self._earlier_pictures.has(earlier):
+            go_on = partial(self.resume, photo, known, needs_picture)
+            then = partial(self._on_earlier_picture, photo, None, go_on)  # it was told when the repeat was found
+            self._stages.fetching.submit(then, self._earlier_pictures.make, earlier)
+        elif not needs_picture or self._processor.has_picture(photo):
             self._put_away(photo, known)
         else:
             self._fetch_picture(photo, known)
+
+    def _on_earlier_picture(
+        self, photo: Photo, told_as: str | None, go_on: Callable[[], None], future: Future[bool]
+    ) -> None:
+        try:
+            is_made = future.result()
+        except (ServiceAway, Stopped) as error:  # the next run finds the repeat known and the picture missing
+            self._progress.cut_short(str(error))
+            photo.release()
+            return
+        if not is_made and told_as is not None:
+            self._progress.without_earlier_picture.append(told_as)
+        go_on()
 
     def _fetch_picture(self, photo: Photo, outcome: Stored) -> None:
         then = partial(self._on_picture, photo, outcome)

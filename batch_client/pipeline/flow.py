@@ -9,6 +9,7 @@ from typing import Any
 
 from batch_client.errors import UsageError
 from batch_client.inference.retry import PoisonSuspect, ServiceAway
+from batch_client.pipeline.earlier_pictures import EarlierPictures
 from batch_client.pipeline.finishing import Finisher
 from batch_client.pipeline.options import Resend, RunOptions
 from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, is_for_a_person
@@ -24,7 +25,8 @@ from batch_client.sources.stability import settle
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.decision_rules import ThresholdRefused
 from results.known_photos import Known
-from results.photos import Classified, PhotoKey
+from results.lookalikes import Repeat
+from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
 from service_client.responses import ServedModel
 
@@ -100,7 +102,9 @@ class PhotoFlow:
         files = (file for file in mine if file.filename not in self.manifest.not_photos)
         if model is not None:
             stages = Stages(source.max_concurrent_reads)
-            finisher = Finisher(stages, self._processor, self._options.disposition, self._stop, self.progress)
+            disposition = self._options.disposition
+            earlier = EarlierPictures(source, self._name, disposition.processed_folder, self._processor)
+            finisher = Finisher(stages, self._processor, disposition, self._stop, self.progress, earlier)
             try:
                 self._work_through(files, model, stages, finisher)
                 self._keep_product_photos(source, stages)
@@ -192,7 +196,7 @@ class PhotoFlow:
         for photo in read:
             record = known.get(photo.key)
             if record is not None and (photo.failure is None or photo.failure.code == record.code):
-                if not _may_need_picture(photo, record) or self._processor.has_picture(photo):
+                if not self._may_need_picture(photo, record) or self._processor.has_picture(photo):
                     photo.release()
                 self._waiting.known.append((photo, record))
             elif photo.failure is not None:
@@ -269,16 +273,27 @@ class PhotoFlow:
         counts = self.progress.plus(len(known), outcomes)
         for_a_person, repeats = self._store.store(known, outcomes, counts)
         self.progress.stored(counts, outcomes)
-        for (photo, record), needs_picture in zip(known, for_a_person, strict=True):
-            finisher.resume(photo, record, needs_picture)
-        for (photo, answer), repeat in zip(answered, repeats, strict=True):
-            outcome = answer.outcome
-            needs_picture = isinstance(outcome, Classified) and (repeat is not None or is_for_a_person(outcome))
-            finisher.finish(photo, answer, needs_picture)
+        near = [repeat.photo_id if repeat is not None and repeat.kind == "near" else None for repeat in repeats]
+        ids = {number for number in (*near, *(record.near_repeat_of for _, record in known)) if number is not None}
+        earlier = self._store.keys_of(ids)
+        wanted = {key.sha256 for key in earlier.values()}
+        for (photo, record), is_for_person in zip(known, for_a_person, strict=True):
+            needs_picture = is_for_person or (self._processor.keeps_all and record.status == "classified")
+            finisher.resume(photo, record, needs_picture, earlier.get(record.near_repeat_of or 0))
+        here = {photo.key.sha256 for photo, _ in answered}  # their bytes are still held
+        for (photo, answer), repeat, number in zip(answered, repeats, near, strict=True):
+            needs_picture = photo.key.sha256 in wanted or self._needs_picture(answer.outcome, repeat)
+            key = earlier.get(number or 0)
+            finisher.finish(photo, answer, needs_picture, key if key is None or key.sha256 not in here else None)
         self._on_progress(counts)
 
+    def _needs_picture(self, outcome: Classified | Failed, repeat: Repeat | None) -> bool:
+        if isinstance(outcome, Failed):
+            return False
+        return self._processor.keeps_all or repeat is not None or is_for_a_person(outcome)
 
-def _may_need_picture(photo: Photo, known: Known) -> bool:
-    """Return whether a person may have to look at a known photo; a new order can change that."""
-    is_ordered_anew = photo.order.expected_category != known.order.expected_category
-    return known.status == "classified" and (known.for_a_person or is_ordered_anew)
+    def _may_need_picture(self, photo: Photo, known: Known) -> bool:
+        """Return whether a known photo may need a picture; a new order can make it one that a person looks at."""
+        is_ordered_anew = photo.order.expected_category != known.order.expected_category
+        may_need = self._processor.keeps_all or known.for_a_person or is_ordered_anew
+        return known.status == "classified" and may_need

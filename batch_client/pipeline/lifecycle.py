@@ -18,7 +18,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.inference.retry import MOST_IN_FLIGHT, RetryingClient, RetryPolicy
 from batch_client.pipeline.file_disposition import FileDisposition
 from batch_client.pipeline.options import Resend, RunOptions
-from batch_client.pipeline.pictures import MediaStore
+from batch_client.pipeline.pictures import KeepPictures, MediaStore
 from batch_client.pipeline.processor import PhotoProcessor
 from batch_client.pipeline.resources import MemoryBudget
 from batch_client.pipeline.run import RunSummary, run_source
@@ -135,7 +135,8 @@ def _run_over(
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)
     memory = MemoryBudget(settings.batch_memory_mb * 1_000_000)
     media = MediaStore(settings.media_dir)
-    processor = PhotoProcessor(client, media, memory, stop, settings.audit_share, settings.settle_s)
+    keeps_all = settings.keep_pictures is KeepPictures.ALL
+    processor = PhotoProcessor(client, media, memory, stop, settings.audit_share, settings.settle_s, keeps_all)
     try:
         with (
             run_lock(database, str(shard)) as lock,

@@ -7,6 +7,7 @@ from batch_client.sources.manifest import Manifest
 
 EARLIER_RUNS = 3  # that are compared with this one
 _MANY = 10  # photos
+_NAMES_SHOWN = 5
 _PROBLEMS_KEPT = 100  # of a manifest
 
 
@@ -36,6 +37,12 @@ def notes_of(
         notes.append(("left", f"photos that end too early and wait, because their upload may go on: {count}"))
     if progress.gone:
         notes.append(("left", f"photos that were gone before they could be read: {progress.gone}"))
+    if progress.without_earlier_picture:
+        count = len(progress.without_earlier_picture)
+        shown = ", ".join(map(repr, progress.without_earlier_picture[:_NAMES_SHOWN]))
+        more = f" and {count - _NAMES_SHOWN} more" if count > _NAMES_SHOWN else ""
+        sentence = "earlier photos of repeats that the desk cannot show, because no file of them is left"
+        notes.append(("left", f"{sentence}: {shown}{more}. KEEP_PICTURES=all keeps a picture of each photo"))
     if ignored:
         names = ", ".join(f"{count} {pattern}" for pattern, count in sorted(ignored.items()))
         notes.append(("ignored", f"ignored by name: {names}"))

@@ -1,5 +1,6 @@
 """A photo as it was read, and what may come of it."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from batch_client.pipeline.resources import HeldBytes
@@ -48,6 +49,10 @@ class Photo:
     def held_size(self) -> int:
         """Bytes that are held in memory."""
         return len(self.held.data) if self.held is not None else 0
+
+    def has_bytes_of(self, sha256: str) -> bool:
+        """Return whether the bytes that are held have this hash."""
+        return hashlib.sha256(self.data).hexdigest() == sha256
 
     def release(self) -> None:
         """Give back the memory of its bytes."""

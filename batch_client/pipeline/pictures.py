@@ -7,6 +7,7 @@ import secrets
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 
 from results import media_layout
@@ -21,6 +22,13 @@ _COLOUR_PROFILE = (0xE2, b"ICC_PROFILE\0")  # Source: ICC.1:2022, B.4
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # not a stuffed zero, restart marker or fill byte
 # Version 1.1, no unit, no thumbnail. It also says that three components are YCbCr.
 _JFIF = b"\xff\xe0" + struct.pack(">H", 16) + b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
+
+
+class KeepPictures(StrEnum):
+    """Which photos the desk gets a picture of."""
+
+    REVIEW = "review"
+    ALL = "all"
 
 
 class MediaStore:

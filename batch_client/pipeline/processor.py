@@ -35,6 +35,7 @@ class PhotoProcessor:
         stop: of the run.
         sample_rate: share of the accepted photos that a person looks at, drawn at random.
         settle_seconds: a photo that ends too early counts as unfinished while it is younger.
+        keeps_all: keep the picture of each photo, and not only of those that a person looks at.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class PhotoProcessor:
         stop: StopSignal,
         sample_rate: float,
         settle_seconds: float,
+        keeps_all: bool = False,
     ) -> None:
         self.client = client
         self.memory = memory
         self._rule: Rule | None = None
-        self._media = media
+        self.media = media
+        self.keeps_all = keeps_all
         self._stop = stop
         self._sample_rate = sample_rate
         self._settle_seconds = settle_seconds
@@ -132,7 +135,7 @@ class PhotoProcessor:
 
     def has_picture(self, photo: Photo) -> bool:
         """Return whether the desk has a picture of these bytes."""
-        return self._media.exists(photo.key.sha256)
+        return self.media.exists(photo.key.sha256)
 
     def fetch_picture(self, photo: Photo) -> Picture | None:
         """Request the picture of a photo whose outcome is stored; None if the service cannot make one.
@@ -166,7 +169,7 @@ class PhotoProcessor:
             ResultsError: the disk refuses.
         """
         try:
-            is_kept = picture is not None and self._media.write(photo.key.sha256, picture, photo.data)
+            is_kept = picture is not None and self.media.write(photo.key.sha256, picture, photo.data)
         except OSError as error:
             raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
         if not is_kept:
@@ -201,9 +204,9 @@ class PhotoProcessor:
         return expected.replace(SEPARATOR, ",")
 
     def _picture_wish(self, photo: Photo) -> PictureWish | None:
-        if self._media.exists(photo.key.sha256):
+        if self.media.exists(photo.key.sha256):
             return None
-        return "always" if photo.is_sampled else "review"
+        return "always" if photo.is_sampled or self.keeps_all else "review"
 
     def _answered(
         self, photo: Photo, answer: Prediction | PhotoRejected | ServiceFault, wish: PictureWish | None

@@ -45,6 +45,7 @@ class RunProgress:
         sent: photos that came to an outcome in this run.
         waiting_for_line: photos left because their line of the manifest could not be used.
         unfinished: photos left because they end too early and may still be being uploaded.
+        without_earlier_picture: names of earlier photos of repeats that the desk cannot show.
         gone: files that were removed or renamed after they were listed; not counted as found.
         is_cut_short: something was not done because the run is to end: a photo, or a picture of one.
         cause: why the run ends early, in more words than its reason.
@@ -59,6 +60,7 @@ class RunProgress:
     sent: int = 0
     waiting_for_line: int = 0
     unfinished: int = 0
+    without_earlier_picture: list[str] = field(default_factory=list)
     gone: int = 0
     is_cut_short: bool = False
     cause: str = ""

@@ -80,6 +80,13 @@ class RunStore:
             known = known_photos.find_known(connection, keys, *versions)
             return known, known_photos.find_answers(connection, [key for key in keys if key not in known], *versions)
 
+    def keys_of(self, photo_ids: Collection[int]) -> dict[int, PhotoKey]:
+        """Return what identifies stored photos, by id."""
+        if not photo_ids:
+            return {}
+        with self._database.reading() as connection:
+            return photos.keys_of(connection, photo_ids)
+
     def stored_products(self, source: str, paths: Sequence[str]) -> dict[str, ProductPhoto]:
         """Return what is stored of product photos of a source, by path."""
         with self._database.reading() as connection:
