@@ -46,8 +46,9 @@ token: ## print the inference token of the running service (use: make -s token)
 unit: .venv/.dev ## the tests of tests/unit, in parallel: under a minute, no server
 	$(BIN)/python -m pytest --numprocesses=auto $(COVER) tests/unit
 
-test: unit $(ARCHIVE) ## all tests that need no container: unit, integration, handler, archive, serving, docs, browser
-	$(BIN)/python -m pytest --durations=20 $(COVER) --ignore=tests/unit --ignore=tests/container --ignore=tests/cluster --ignore=tests/load
+test: .venv/.dev $(ARCHIVE) ## all tests that need no container: unit, integration, handler, archive, serving, docs, browser
+	$(BIN)/python -m pytest --durations=20 --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(COVER) \
+	    --ignore=tests/container --ignore=tests/cluster --ignore=tests/load
 
 test-all: test ## the tests of `make test`, then container, cluster and load
 	$(BIN)/python -m pytest --durations=10 $(wildcard tests/container tests/cluster)

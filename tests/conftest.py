@@ -1,5 +1,6 @@
 """What all levels share: markers by folder, skips that CI must not have, the model and the archive."""
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -11,11 +12,14 @@ import pytest
 from export import archive as archives
 from handler import contract as contracts
 from handler.contract import Contract
+from results.database import Database
 from tests.support.postgresql import PostgreSQL, find_programs, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = ("unit", "integration", "handler", "archive", "serving", "docs", "browser", "container", "cluster", "load")
+# In the order in which several processes take them: first what is long and cannot be shared out.
+LEVELS = ("serving", "archive", "handler", "browser", "integration", "docs", "unit", "container", "cluster", "load")
 SHARED_DATA = ROOT.parent / "shared" / "data"
+_SERVICES = ("service", "place")  # TorchServe; the stores of files that are not on this machine
 _OWN_FOLDER = pytest.StashKey[Path]()
 _PASSED = pytest.StashKey[bool]()
 
@@ -44,11 +48,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         subprocess.run(["rm", "-rf", str(folder)])  # shutil gives up where a test nests a thousand folders
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before xdist looks for its groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     for item in items:
-        level = item.path.relative_to(ROOT / "tests").parts[0]
+        level = _level(item)
         if level in LEVELS:
             item.add_marker(level)
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LEVELS.index(_level(item)))
+    return (yield)
+
+
+def _level(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what ``--dist loadgroup`` gives to one process: the tests that share a service or a file's fixtures."""
+    assert isinstance(item, pytest.Function)
+    for service in _SERVICES:
+        if service in item.fixturenames:
+            return service
+    return item.path.relative_to(ROOT).as_posix()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,10 +99,24 @@ def contract() -> Contract:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model store with the archive of the committed model, built once."""
-    folder = tmp_path_factory.mktemp("store")
-    archives.build(ROOT / "model", folder)
+    """A model store with the archive of the committed model, built once for all processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "store"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            building = tmp_path_factory.mktemp("building")
+            archives.build(ROOT / "model", building)
+            building.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database at the newest schema; a copy of it is quicker than the migrations."""
+    path = tmp_path_factory.mktemp("results") / "migrated.db"
+    Database(str(path)).close()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_desk(tmp_path: Path) -> Iterator[Callable[..., RunningDesk]]:
+def start_desk(tmp_path: Path, migrated_results: Path) -> Iterator[Callable[..., RunningDesk]]:
     """Start desks with settings of their own."""
     stack: list[Any] = []
 
@@ -151,6 +151,7 @@ def start_desk(tmp_path: Path) -> Iterator[Callable[..., RunningDesk]]:
         folder = tmp_path / f"desk-{len(stack)}"
         folder.mkdir()
         (folder / "key").write_text("right\n")
+        shutil.copyfile(migrated_results, folder / "results.db")
         settings = WebSettings(
             **{
                 "results_db": str(folder / "results.db"),

@@ -24,7 +24,7 @@ def desk(request: pytest.FixtureRequest, start_desk: Callable[..., RunningDesk])
     if request.param == "sqlite":
         return start_desk()
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    return start_desk(results_db=server.new_database())
+    return start_desk(results_db=server.migrated_database())
 
 
 def test_a_photo_comes_with_everything_that_a_person_needs(desk: RunningDesk) -> None:

@@ -1,5 +1,6 @@
 """Fixtures of the integration level: the batch client against a stub service, results on both engines."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,20 +17,23 @@ __all__ = ["log_as_found", "media"]
 
 
 @pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
+def rig(tmp_path: Path, migrated_results: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
     monkeypatch.setattr(stability, "STABLE_SECONDS", 0)
     monkeypatch.setattr(manifest_file, "STABLE_SECONDS", 0)
     with stub_service() as stub:
-        yield BatchRig(tmp_path, stub)
+        rig = BatchRig(tmp_path, stub)
+        rig.results.parent.mkdir()
+        shutil.copyfile(migrated_results, rig.results)
+        yield rig
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, migrated_results: Path, tmp_path: Path) -> Iterator[Database]:
     """An empty results database, once of each kind."""
     if request.param == "sqlite":
-        opened = Database(str(tmp_path / "results.db"))
+        opened = Database(str(shutil.copyfile(migrated_results, tmp_path / "results.db")))
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        opened = Database(server.new_database())
+        opened = Database(server.migrated_database())
     yield opened
     opened.close()

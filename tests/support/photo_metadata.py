@@ -1,12 +1,9 @@
 """Photos that carry metadata which must not leave the shop."""
 
-import io
-
-import pillow_heif
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.support.drawn_photos import encoded, striped
+from tests.support.drawn_photos import encoded, heic, striped
 
 SECRET = b"SECRET-WORDS"
 
@@ -23,9 +20,7 @@ def with_secrets(file_format: str, size: tuple[int, int] = (120, 160)) -> bytes:
     """Return a photo that carries GPS, maker note, XMP and comments as far as its format can."""
     photo, exif, xmp = striped(size), exif_with_secrets(), b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>"
     if file_format == "HEIC":
-        buffer = io.BytesIO()
-        pillow_heif.from_pillow(photo).save(buffer, quality=90, exif=exif.tobytes(), xmp=xmp)
-        return buffer.getvalue()
+        return heic(photo, exif=exif.tobytes(), xmp=xmp)
     if file_format == "PNG":
         texts = PngInfo()
         texts.add_text("Comment", SECRET.decode())

@@ -6,12 +6,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from results.database import Database
 
 
 class PostgreSQL:
@@ -20,13 +23,32 @@ class PostgreSQL:
     def __init__(self, port: int) -> None:
         self._address = f"postgres@127.0.0.1:{port}"
         self._names = (f"results_{number}" for number in count())
+        self._migrated = ""
 
     def new_database(self) -> str:
         """Create an empty database and return its SQLAlchemy URL."""
+        return self._create("template1")
+
+    def migrated_database(self) -> str:
+        """Create a database without rows at the newest schema, as a copy of the first one."""
+        if not self._migrated:
+            url = self.new_database()
+            Database(url).close()
+            self._migrated = url.rpartition("/")[2]
+            open_ones = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{self._migrated}'".encode()
+            with self._connect() as connection:
+                while connection.execute(open_ones).fetchone():  # nobody may be in a database that is copied
+                    time.sleep(0.02)
+        return self._create(self._migrated)
+
+    def _create(self, template: str) -> str:
         name = next(self._names)
-        with psycopg.connect(f"postgresql://{self._address}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return f"postgresql+psycopg://{self._address}/{name}"
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(f"postgresql://{self._address}/postgres", autocommit=True)
 
 
 def find_programs() -> Path | None:
@@ -57,7 +79,8 @@ def run_postgresql(programs: Path) -> Iterator[PostgreSQL]:
         assert done.returncode == 0, done.stdout + done.stderr
 
     run("initdb", "--auth=trust", "--username=postgres", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    settings = "listen_addresses=127.0.0.1", "unix_socket_directories=''", "fsync=off", "autovacuum=off"
+    options = f"-p {port} -c {' -c '.join(settings)}"
     run("pg_ctl", "start", "--wait", "--silent", f"--options={options}", f"--log={data / 'log'}")
     try:
         yield PostgreSQL(port)

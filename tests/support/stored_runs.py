@@ -44,12 +44,13 @@ def photo_id(connection: Connection, filename: str) -> int:
 
 def make_old(database: Database, *filenames: str) -> None:
     with database.writing() as connection:
-        for name in filenames:
-            number = photo_id(connection, name)
-            of_photo = predictions_history.c.photo_id == number
-            connection.execute(predictions_history.update().where(of_photo).values(timestamp=OLD))
-            connection.execute(photos_table.update().where(photos_table.c.id == number).values(created_at=OLD))
-            returns.refresh(connection, [number])
+        named = select(photos_table.c.id).where(photos_table.c.filename.in_(filenames))
+        numbers = list(connection.execute(named).scalars())
+        assert len(numbers) == len(filenames)
+        of_photos = predictions_history.c.photo_id.in_(numbers)
+        connection.execute(predictions_history.update().where(of_photos).values(timestamp=OLD))
+        connection.execute(photos_table.update().where(photos_table.c.id.in_(numbers)).values(created_at=OLD))
+        returns.refresh(connection, numbers)
 
 
 def review(database: Database, filename: str, undoes: int | None = None) -> int:
