@@ -17,7 +17,10 @@ from tests.support.postgresql import PostgreSQL, find_programs, run_postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 # In the order in which several processes take them: first what is long and cannot be shared out.
-LEVELS = ("serving", "archive", "handler", "browser", "integration", "docs", "unit", "container", "cluster", "load")
+LEVELS = (
+    *("serving", "archive", "handler", "browser", "integration", "docs", "unit"),
+    *("container", "cluster", "load", "faults"),
+)
 SHARED_DATA = ROOT.parent / "shared" / "data"
 _SERVICES = ("service", "place")  # TorchServe; the stores of files that are not on this machine
 _OWN_FOLDER = pytest.StashKey[Path]()
