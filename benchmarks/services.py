@@ -70,6 +70,11 @@ class RunningService:
             body = head + photo + f"\r\n--{_BOUNDARY}--\r\n".encode()
         return "\r\n".join([*headers, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
+    def processor_seconds(self) -> float:
+        """Return the processor time of all its living processes since they began."""
+        times = [each.cpu_times() for each in (self.process, *self.process.children(recursive=True))]
+        return sum(time.user + time.system + time.children_user + time.children_system for time in times)
+
     def resident_mb(self) -> float:
         """Return the memory of all its processes, megabytes: proportional set size if available, else resident."""
         processes = [self.process, *self.process.children(recursive=True)]
