@@ -13,10 +13,10 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from PIL import Image, ImageOps
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, select, update
 
 from results import derived, media_layout, photos, returns, runs
 from results.database import Database
@@ -26,7 +26,7 @@ from results.return_lists import decide_return
 from results.reviews import Kind, Verdict, store_verdict
 from results.runs import Counts
 from results.schema import photos as photos_table
-from results.schema import predictions_history
+from results.schema import predictions_history, return_decisions, reviews
 from results.schema import runs as runs_table
 from results.sql import to_text
 from tools.demo_returns import GUESSES, RETURNS, DemoPhoto, DemoReturn
@@ -67,7 +67,7 @@ def fill(folder: Path) -> None:
             for nights_ago in (2, 1, 0):
                 night = [each for each in RETURNS if each.nights_ago == nights_ago]
                 _store_night(database, filled / "media", night, nights_ago)
-                _store_decisions(database, night)
+                _store_decisions(database, night, nights_ago)
         finally:
             database.close()
         if folder.exists():
@@ -89,43 +89,51 @@ def _store_night(database: Database, media: Path, night: list[DemoReturn], night
 
 def _put_back(connection: Connection, run: int, filenames: list[str], nights_ago: int) -> None:
     """Date a run and its photos at two o'clock of an earlier night."""
-    night = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - timedelta(days=nights_ago)
-    if night > datetime.now(UTC):
-        night -= timedelta(days=1)
+    night = _night(nights_ago)
     begun, ended = to_text(night), to_text(night + timedelta(seconds=len(filenames)))
     ids = list(connection.execute(select(photos_table.c.id).where(photos_table.c.filename.in_(filenames))).scalars())
-
-    def date(table: Table, condition: Any, **values: str) -> None:
-        connection.execute(update(table).where(condition).values(**values))
-
-    date(runs_table, runs_table.c.id == run, started_at=begun, finished_at=ended)
-    date(photos_table, photos_table.c.id.in_(ids), created_at=ended)
-    date(predictions_history, predictions_history.c.run_id == run, timestamp=ended)
+    _date(connection, runs_table, runs_table.c.id == run, started_at=begun, finished_at=ended)
+    _date(connection, photos_table, photos_table.c.id.in_(ids), created_at=ended)
+    _date(connection, predictions_history, predictions_history.c.run_id == run, timestamp=ended)
     returns.refresh(connection, ids)
 
 
-def _store_decisions(database: Database, night: list[DemoReturn]) -> None:
-    for each in night:
-        for number, photo in enumerate(each.photos):
-            if photo.verdict:
-                with database.writing() as connection:
-                    _store_verdict(connection, each, photo, _filename(each, photo, number))
-        if each.decision:
-            decision = cast(Literal["cleared", "hold"], each.decision)
-            with database.writing() as connection:
-                decide_return(connection, f"r:{each.return_id}", decision, each.person, each.reason, each.note)
+def _night(nights_ago: int) -> datetime:
+    """Return two o'clock of an earlier night, UTC; no night lies in the future."""
+    now = datetime.now(UTC)
+    newest = now.replace(hour=2, minute=0, second=0, microsecond=0)
+    return newest - timedelta(days=nights_ago + (newest > now))
 
 
-def _store_verdict(connection: Connection, each: DemoReturn, photo: DemoPhoto, filename: str) -> None:
+def _store_decisions(database: Database, night: list[DemoReturn], nights_ago: int) -> None:
+    """Store what people decided in the morning after the night, some seconds apart."""
+    moment = _night(nights_ago) + timedelta(hours=6)
+    with database.writing() as connection:
+        for each in night:
+            moment += timedelta(seconds=8 + len(each.note or "") / 2)
+            for number, photo in enumerate(each.photos):
+                if photo.verdict:
+                    _store_verdict(connection, each, photo, _filename(each, photo, number), to_text(moment))
+            if each.decision:
+                key, decision = f"r:{each.return_id}", cast(Literal["cleared", "hold"], each.decision)
+                decide_return(connection, key, decision, each.person, each.reason, each.note)
+                _date(connection, return_decisions, return_decisions.c.return_key == key, decided_at=to_text(moment))
+                returns.refresh_keys(connection, [key])
+
+
+def _store_verdict(connection: Connection, each: DemoReturn, photo: DemoPhoto, filename: str, moment: str) -> None:
     of = predictions_history.c
     found = select(of.photo_id, of.id).join(photos_table, photos_table.c.id == of.photo_id)
     photo_id, prediction_id = connection.execute(found.where(photos_table.c.filename == filename)).one()
     is_category = photo.verdict not in ("not_ours", "unusable")
     kind = cast(Kind, "category" if is_category else photo.verdict)
-    store_verdict(
-        connection, each.person, Verdict(photo_id, prediction_id, kind, photo.verdict if is_category else None)
-    )
+    verdict = Verdict(photo_id, prediction_id, kind, photo.verdict if is_category else None)
+    _date(connection, reviews, reviews.c.id == store_verdict(connection, each.person, verdict), created_at=moment)
     derived.refresh(connection, [photo_id])
+
+
+def _date(connection: Connection, table: Table, condition: ColumnElement[bool], **values: str) -> None:
+    connection.execute(update(table).where(condition).values(**values))
 
 
 def _outcome(each: DemoReturn, photo: DemoPhoto, media: Path) -> Classified | Failed:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from web.auth.csrf import csrf_token
+from web.http.preferences import theme_of
 
 _ROOM = Path(__file__).resolve().parent.parent
 STATIC = _ROOM / "static"
@@ -36,6 +37,7 @@ def render(
         "user": request.app.state.authenticator.user(request),
         "csrf": csrf_token(request),
         "path": request.url.path,
+        "theme": theme_of(request),
     }
     return _TEMPLATES.TemplateResponse(request, template, {**everywhere, **context}, status, headers)
 

@@ -29,8 +29,8 @@ _WAITING = "waiting_for_code"
 def login_page(request: Request, authenticator: AuthenticatorDep, next: str = "/review") -> Response:
     """Show the form; redirect a user who is logged in already."""
     if authenticator.user(request) is not None:
-        return RedirectResponse(_own_path(next), 303)
-    context = {"next": _own_path(next), "problem": None, "name": "", "has_accounts": bool(authenticator.accounts.all())}
+        return RedirectResponse(own_path(next), 303)
+    context = {"next": own_path(next), "problem": None, "name": "", "has_accounts": bool(authenticator.accounts.all())}
     return render(request, "login.html", context)
 
 
@@ -60,7 +60,7 @@ def login(
     if account is None:
         security_event("login_failed", "Wrong name or password", user=user, address=address, level=logging.WARNING)
         problem = "The name or the password is wrong."
-        context = {"next": _own_path(next), "problem": problem, "name": name, "has_accounts": True}
+        context = {"next": own_path(next), "problem": problem, "name": name, "has_accounts": True}
         return render(request, "login.html", context, 401)
     if account.has_second_factor:
         # The attempt still counts: otherwise a known password would allow any number of codes.
@@ -68,13 +68,13 @@ def login(
             "name": account.name,
             "account": _digest(account),
             "until": time.time() + _CODE_SECONDS,
-            "next": _own_path(next),
+            "next": own_path(next),
         }
         return RedirectResponse("/login/code", 303)
     attempts.succeeded(name, address)
     authenticator.log_in(request, account)
     security_event("login", "Logged in", user=user, address=address)
-    return RedirectResponse("/account" if account.must_change else _own_path(next), 303)
+    return RedirectResponse("/account" if account.must_change else own_path(next), 303)
 
 
 @router.get("/login/code")
@@ -99,7 +99,7 @@ def login_with_code(
     account = _waiting_account(request, authenticator)
     if account is None:
         return RedirectResponse("/login", 303)
-    path = _own_path(request.session[_WAITING]["next"])
+    path = own_path(request.session[_WAITING]["next"])
     address = authenticator.client_address(request)
     if wait := attempts.begin(account.name, address):
         message = "Too many failed logins"
@@ -155,7 +155,7 @@ def too_many_attempts(wait: int) -> WebError:
     return WebError(429, "too_many_logins", message, {"Retry-After": str(wait)})
 
 
-def _own_path(path: str) -> str:
+def own_path(path: str) -> str:
     """Return a path on this site: our login must not lead to another site."""
     parts = urlsplit(path)
     own = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
