@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from batch_client import decide_command, logs, results_commands, returns_commands
+from batch_client import decide_command, logs, results_commands, returns_commands, what_if_command
 from batch_client.console import Json, fail, open_results, read_settings
 from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import Processed
@@ -122,6 +122,7 @@ app.command()(results_commands.show)
 app.command("returns")(returns_commands.list_returns)
 app.command()(returns_commands.deliver)
 app.command()(decide_command.decide)
+app.command("what-if")(what_if_command.what_if)
 app.command()(results_commands.export)
 app.command()(results_commands.report)
 app.command()(results_commands.verify)

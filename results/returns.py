@@ -130,11 +130,15 @@ def state_of(counted: Mapping[str, Any], decision: Mapping[str, Any] | None = No
     return _state("open", "unsure" if counted["unsure"] else "unusable_photos")
 
 
+def decision_stands() -> ColumnElement[bool]:
+    """Return the condition that a row of ``return_decisions`` is a decision that nobody took back."""
+    undo = return_decisions.alias("undo")
+    return and_(return_decisions.c.decision != "undone", ~exists().where(undo.c.undoes == return_decisions.c.id))
+
+
 def standing_decisions(connection: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the newest decision about each whole return that nobody took back."""
-    undo = return_decisions.alias("undo")
-    standing = and_(return_decisions.c.decision != "undone", ~exists().where(undo.c.undoes == return_decisions.c.id))
-    query = select(return_decisions).where(return_decisions.c.return_key.in_(keys), standing)
+    query = select(return_decisions).where(return_decisions.c.return_key.in_(keys), decision_stands())
     rows = connection.execute(query.order_by(return_decisions.c.id)).mappings()
     return {row["return_key"]: dict(row) for row in rows}
 

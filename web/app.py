@@ -38,6 +38,7 @@ from web.routes import (
     second_factor,
     statistics,
     upload,
+    what_if,
 )
 from web.settings import WebSettings
 
@@ -54,6 +55,7 @@ _ROUTES = (
     photos,
     runs,
     statistics,
+    what_if,
     search,
     returns_api,
     api_docs,

@@ -1,12 +1,13 @@
-"""Plots and intervals: the geometry that a template draws as SVG, and how certain a measured share is."""
+"""Plots: the geometry that a template draws as SVG."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from results.intervals import Share
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
 _LABELS = 6
-_Z = 1.959963984540054  # the quantile of the normal distribution for a 95% interval
+_AXIS_ENDS = (0.01, 0.02, 0.04, 0.08, 0.2, 0.4, 1.0)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Whisker:
+    """A vertical line from one height to another, such as a confidence interval."""
+
+    x: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True)
 class Plot:
     """A plot, in units of the view box.
 
@@ -37,6 +47,8 @@ class Plot:
         line: path of a line; empty if there is none.
         points: of the line.
         bands: filled shapes, from bottom to top.
+        whiskers: intervals of the points.
+        marked: where a vertical line marks one of the labels; None if none is marked.
     """
 
     marks_x: list[Mark]
@@ -44,20 +56,48 @@ class Plot:
     line: str
     points: list[Mark]
     bands: list[Band]
+    whiskers: list[Whisker] = field(default_factory=list)
+    marked: float | None = None
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
     right: int = WIDTH - _RIGHT
 
 
-def line_plot(labels: list[str], shares: list[float]) -> Plot:
-    """Draw a share for each run, on an axis from 0 to 100%."""
+def line_plot(labels: list[str], shares: list[float], marked: int | None = None) -> Plot:
+    """Draw a share for each label, on an axis from 0 to 100%; mark the label with this number."""
     xs = _places(len(labels))
     points = [
         Mark(x, _height(share), f"{label}: {share:.1%}") for x, share, label in zip(xs, shares, labels, strict=True)
     ]
     line = "M" + " L".join(f"{point.x:.1f} {point.y:.1f}" for point in points)
-    return Plot(_some(labels, xs), _shares_axis(), line, points, [])
+    return Plot(_some(labels, xs), _shares_axis(), line, points, [], marked=None if marked is None else xs[marked])
+
+
+def interval_plot(labels: list[str], shares: list[Share | None], marked: int | None = None) -> Plot | None:
+    """Draw small shares with their intervals, on an axis that ends above the highest one.
+
+    Args:
+        labels: one for each share.
+        shares: None where nothing is known.
+        marked: number of the label to mark.
+
+    Returns:
+        None if no share is known.
+    """
+    known = [share for share in shares if share is not None]
+    if not known:
+        return None
+    most = min(end for end in _AXIS_ENDS if end >= max(share.high for share in known))
+    xs = _places(len(labels))
+    points, whiskers = [], []
+    for x, label, share in zip(xs, labels, shares, strict=True):
+        if share is not None:
+            text = f"{label}: {share.share:.1%}, {share.low:.1%} to {share.high:.1%}"
+            points.append(Mark(x, _height(share.share / most), text))
+            whiskers.append(Whisker(x, _height(share.high / most), _height(share.low / most)))
+    at = None if marked is None else xs[marked]
+    return Plot(_some(labels, xs), _shares_axis(most), "", points, [], whiskers, at)
 
 
 def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> Plot:
@@ -83,21 +123,6 @@ def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> P
     return Plot(_some(labels, xs), _shares_axis(), "", [], bands)
 
 
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Return the 95% confidence interval of a share, which also holds for small samples and shares near 0 and 1.
-
-    Args:
-        hits: how many of the trials count.
-        trials: at least 1.
-
-    Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
-    """
-    share = hits / trials
-    centre = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
-    half = _Z / (1 + _Z**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def _part(row: list[int], index: int) -> float:
     total = sum(row)
     return row[index] / total if total else 0.0
@@ -113,11 +138,13 @@ def _height(share: float) -> float:
 
 
 def _some(labels: list[str], xs: list[float]) -> list[Mark]:
-    """Label every run if there are few, and only some if there are many."""
-    step = max(1, -(-len(labels) // _LABELS))
-    marks = list(zip(labels, xs, strict=True))[::-1][::step][::-1]
-    return [Mark(x, HEIGHT - 8, label) for label, x in marks]
+    """Label every place if there are few, and only some if there are many; neighbours with one label share it."""
+    before = [None, *labels[:-1]]
+    firsts = [(label, x) for label, x, earlier in zip(labels, xs, before, strict=True) if label != earlier]
+    step = max(1, -(-len(firsts) // _LABELS))
+    return [Mark(x, HEIGHT - 8, label) for label, x in firsts[::-1][::step][::-1]]
 
 
-def _shares_axis() -> list[Mark]:
-    return [Mark(_LEFT - 6, _height(share), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]
+def _shares_axis(most: float = 1.0) -> list[Mark]:
+    digits = 2 if most < 0.04 else 1 if most < 0.2 else 0
+    return [Mark(_LEFT - 6, _height(part), f"{part * most:.{digits}%}") for part in (0, 0.25, 0.5, 0.75, 1)]

@@ -163,7 +163,7 @@ def test_without_the_model_the_desk_still_works(desk: RunningDesk) -> None:
 
 
 def test_every_page_answers(desk: RunningDesk) -> None:
-    empty = ["/review", "/review/grid", "/upload", "/runs", "/figures", "/search", "/docs"]
+    empty = ["/review", "/review/grid", "/upload", "/runs", "/figures", "/what-if", "/search", "/docs"]
     session = desk.session()
     assert {path: session.page(path).status_code for path in empty} == dict.fromkeys(empty, 200)
     run = desk.add_night(14)

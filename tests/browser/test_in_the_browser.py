@@ -297,7 +297,17 @@ def test_similar_photos_are_one_click_away(desk: RunningDesk, viewer: Viewer) ->
 def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) -> None:
     desk.add_night(6)
     page = viewer.page(390, 844, has_touch=True, is_mobile=True)
-    for path in ("/review", "/review/grid", "/upload", "/runs", "/runs/1", "/figures", "/search", "/photos/1"):
+    for path in (
+        "/review",
+        "/review/grid",
+        "/upload",
+        "/runs",
+        "/runs/1",
+        "/figures",
+        "/what-if",
+        "/search",
+        "/photos/1",
+    ):
         page.goto(desk.url + path)
         page.wait_for_load_state("networkidle")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -336,6 +346,7 @@ def test_axe_finds_nothing_serious(desk: RunningDesk, viewer: Viewer, scheme: st
         "/runs",
         "/runs/1",
         "/figures",
+        "/what-if",
         "/search",
         "/photos/1",
         "/docs",

@@ -24,7 +24,15 @@ def guarded(start_desk: Callable[..., RunningDesk]) -> RunningDesk:
 
 
 PAGES = ["/review", "/review/grid", "/upload", "/runs", "/runs/1", "/figures", "/search", "/search.csv", "/photos/1"]
-PAGES += ["/review.csv", "/runs.csv", "/figures.csv", "/photos/1/picture", "/photos/1/thumbnail", "/runs/1/photos.csv"]
+PAGES += [
+    "/what-if",
+    "/review.csv",
+    "/runs.csv",
+    "/figures.csv",
+    "/photos/1/picture",
+    "/photos/1/thumbnail",
+    "/runs/1/photos.csv",
+]
 CHANGES = {
     "/desk/claim": {"desk": "tab-00000001", "count": 1},
     "/desk/release": {"desk": "tab-00000001"},
@@ -158,6 +166,7 @@ def test_no_page_has_an_inline_script_or_style(guarded: RunningDesk) -> None:
         "/upload",
         "/runs/1",
         "/figures",
+        "/what-if",
         "/search",
         "/photos/1",
         "/docs",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from web.charts import area_plot, line_plot, wilson
+from results.intervals import Share, Stratum, share_of, wilson
+from web.charts import area_plot, interval_plot, line_plot
 from web.http.rendering import count, percent, plural, seconds
 
 
@@ -42,3 +43,29 @@ def test_many_runs_share_few_labels() -> None:
     marks = line_plot(labels, [0.5] * 30).marks_x
     assert len(marks) <= 6
     assert marks[-1].text == labels[-1]
+
+
+def test_the_share_of_a_whole_counts_its_parts_by_their_size() -> None:
+    assert share_of([Stratum(0, 0, 0), Stratum(90, 1, 10)]) == Share(0.1, *wilson(1, 10))
+    assert share_of([Stratum(10, 0, 0), Stratum(90, 1, 10)]) is None
+    assert share_of([]) is None
+    both = share_of([Stratum(900, 0, 100), Stratum(100, 50, 100)])
+    assert both is not None
+    assert both.share == pytest.approx(0.05)
+    assert 0 < both.low < 0.05 < both.high < 0.09
+
+
+def test_intervals_are_drawn_to_their_scale() -> None:
+    plot = interval_plot(["a", "b", "c"], [Share(0.01, 0.005, 0.015), None, Share(0.0, 0.0, 0.012)], marked=2)
+    assert plot is not None
+    assert [mark.text for mark in plot.marks_y] == ["0.00%", "0.50%", "1.00%", "1.50%", "2.00%"]
+    top, bottom = plot.marks_y[-1].y, plot.marks_y[0].y
+    assert [point.y for point in plot.points] == pytest.approx([(top + bottom) / 2, bottom])
+    assert plot.whiskers[0].top < plot.points[0].y < plot.whiskers[0].bottom
+    assert plot.marked == plot.points[1].x
+    assert interval_plot(["a"], [None]) is None
+
+
+def test_an_axis_says_each_date_once() -> None:
+    labels = ["2026-11-01", "2026-11-01", "2026-11-02", "2026-11-02", "2026-11-02"]
+    assert [mark.text for mark in line_plot(labels, [0.5] * 5).marks_x] == ["2026-11-01", "2026-11-02"]

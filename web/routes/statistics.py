@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from results import reporting, statistics
 from results.database import Database
+from results.intervals import wilson
 from results.statistics import CategoryAccuracy
-from web.charts import area_plot, line_plot, wilson
+from web.charts import area_plot, line_plot
 from web.http.csv_response import csv_response
 from web.http.dependencies import VIEWERS_ONLY, DatabaseDep
 from web.http.rendering import render
