@@ -25,7 +25,8 @@ from batch_client.returns_commands import webhook_of
 from batch_client.schedule.loop import RETRIED, run_forever
 from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from batch_client.settings import BatchSettings
-from results import runs
+from results import planned_runs, runs
+from results.database import Database, ResultsError
 from service_client.responses import ServiceFault
 
 app = typer.Typer(
@@ -93,16 +94,26 @@ def schedule(
             summary, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
             return summary.exit_code
 
+    name = shard = ""
+
     def last_started() -> datetime | None:
+        nonlocal name, shard
         with open_results(settings) as database, database.reading() as connection:
             name, shard = stored_as(settings, source or settings.inbox, source_name)
             started = runs.last_started(connection, name, shard, (ExitCode.INTERRUPTED, *RETRIED))
         return datetime.fromisoformat(started) if started else None
 
+    def note_due(due: datetime) -> None:
+        try:
+            with closing(Database(settings.results_db)) as database, database.writing() as connection:
+                planned_runs.note_due(connection, name, shard, due)
+        except ResultsError as error:  # the run itself tells it with its exit code
+            logs.log.warning("the desk does not learn when the next run is due: %s", error)
+
     with open_results(settings):  # a wrong setting is told now, not at 2 AM
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
     with delivering(settings.results_db, webhook_of(settings)):
-        run_forever(plan, once, last_started, stopped)
+        run_forever(plan, once, last_started, stopped, note_due=note_due)
 
 
 @app.command()

@@ -31,10 +31,17 @@ class Counts:
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
 
 
-def start_run(connection: Connection, source: str, shard: str = "") -> int:
-    """Record that a run begins, and return its id."""
+def start_run(connection: Connection, source: str, shard: str = "", total: int | None = None) -> int:
+    """Record that a run begins, and return its id.
+
+    Args:
+        connection: in a transaction.
+        source: its name.
+        shard: the share of it that the run takes.
+        total: files that the run will meet, if they were counted.
+    """
     process = {"host": socket.gethostname(), "pid": os.getpid()}
-    values = {"started_at": now(), "status": "running", "source": source, "shard": shard}
+    values = {"started_at": now(), "status": "running", "source": source, "shard": shard, "total": total}
     return int(connection.execute(insert(runs).values(**values, **process).returning(runs.c.id)).scalar_one())
 
 

@@ -54,6 +54,7 @@ runs = Table(
     Column("model_version", Text),
     Column("contract_version", Text),
     Column("shard", Text, nullable=False, default="", server_default=""),  # INDEX/COUNT where several share a source
+    Column("total", Integer),  # files that the run will meet, counted at its start
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     CheckConstraint("status IN ('running', 'finished', 'stopped', 'interrupted')", name="status"),
@@ -159,6 +160,16 @@ predictions_history = Table(
     Index("ix_predictions_history_predicted_class_id", "predicted_class", "id"),
     Index("ix_predictions_history_timestamp_id", "timestamp", "id"),
     Index("ix_predictions_history_run_id_predicted_class_decision", "run_id", "predicted_class", "decision"),
+)
+
+# When the schedule of the batch client starts the next run over each source.
+planned_runs = Table(
+    "planned_runs",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("shard", Text, primary_key=True),
+    Column("due_at", Text, nullable=False),
+    Column("noted_at", Text, nullable=False),
 )
 
 # What each run could not classify, the photos that it met again included; a later success does not rewrite it.
@@ -308,6 +319,7 @@ return_states = Table(
     CheckConstraint("final_decision IN ('cleared', 'hold', 'open')", name="final_decision"),
     Index("ix_return_states_return_id", "return_id"),
     Index("ix_return_states_final_decision_changed_at_return_key", "final_decision", "changed_at", "return_key"),
+    Index("ix_return_states_final_decision_first_seen_return_key", "final_decision", "first_seen", "return_key"),
     Index("ix_return_states_changed_at_return_key", "changed_at", "return_key"),
 )
 

@@ -142,9 +142,10 @@ def _run_over(
             run_lock(database, str(shard)) as lock,
             _obeys_signals(stop, stopped),
             _ends_in_time(stop, settings.batch_time_limit_s),
-            progress(console, _count(source, options, database)) as show,
         ):
-            summary = run_source(database, processor, source, stop, options, show, lock.check)
+            total = _count(source, options, database)
+            with progress(console, total) as show:
+                summary = run_source(database, processor, source, stop, options, show, lock.check, total)
     except (ResultsError, SourceError) as error:
         code = ExitCode.RESULTS if isinstance(error, ResultsError) else ExitCode.USAGE
         log.error("the run ended with exit code %d: %s", code, error)

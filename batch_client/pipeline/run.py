@@ -52,6 +52,7 @@ def run_source(
     options: RunOptions,
     on_progress: Callable[[Counts], None],
     check_lock: Callable[[], None],
+    total: int | None = None,
 ) -> RunSummary:
     """Classify what is new in a source and store it, group by group.
 
@@ -65,6 +66,7 @@ def run_source(
         options: of this run.
         on_progress: called after each transaction with the counts so far.
         check_lock: raises ResultsError if this run no longer owns the results.
+        total: files that the run will meet, if the caller counted them.
 
     Raises:
         UsageError: the source cannot be listed; nothing was recorded.
@@ -75,7 +77,7 @@ def run_source(
     name = options.name or source.name
     with database.writing() as connection:
         runs.close_interrupted(connection, str(options.shard))
-        run_id = runs.start_run(connection, name, str(options.shard))
+        run_id = runs.start_run(connection, name, str(options.shard), total)
     share = f", share {options.shard}" if str(options.shard) else ""
     log.info("run %d: started over %s%s", run_id, name, share, extra={"fields": {"run": run_id, "source": name}})
     flow = PhotoFlow(RunStore(database, run_id, check_lock), processor, stop, name, options, on_progress)

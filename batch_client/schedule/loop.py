@@ -28,6 +28,7 @@ def run_forever(
     stopped: threading.Event,
     retry_pauses: Sequence[timedelta] = RETRY_PAUSES,
     clock: Callable[[], datetime] = utc_now,
+    note_due: Callable[[datetime], None] = lambda _: None,
 ) -> None:
     """Run at every scheduled time, one run at a time, in the calling thread, until stopped.
 
@@ -42,6 +43,7 @@ def run_forever(
         stopped: ends the waiting; a run that is going on is waited for.
         retry_pauses: between the end of a failed run and the next attempt.
         clock: the current time.
+        note_due: told when the next run is due.
     """
     since, last = clock(), last_started()
     if last is not None and schedule.missed(last, since):
@@ -51,7 +53,7 @@ def run_forever(
     while True:
         tick = schedule.next_after(since)
         due = tick if retry is None else min(tick, retry)
-        if not _wait_until(due, schedule, stopped, clock):
+        if not _wait_until(due, schedule, stopped, clock, note_due):
             return
         if due == tick:
             failed = 0
@@ -78,19 +80,25 @@ def _exit_code(run_once: Callable[[], int]) -> int:
     return code
 
 
-def _wait_until(due: datetime, schedule: Schedule, stopped: threading.Event, clock: Callable[[], datetime]) -> bool:
+def _wait_until(
+    due: datetime,
+    schedule: Schedule,
+    stopped: threading.Event,
+    clock: Callable[[], datetime],
+    note_due: Callable[[datetime], None],
+) -> bool:
     """Wait for a moment; return False if stopped before it.
 
     If the clock turns out to have been far ahead, the moment was computed from a wrong time and comes earlier.
     """
-    _announce(due, schedule)
+    _announce(due, schedule, note_due)
     looked = clock()
     while not stopped.is_set():
         now = clock()
         if now < looked - _CLOCK_WAS_WRONG:
             due = min(due, schedule.next_after(now))
             log.warning("the clock was set back by %s", looked - now)
-            _announce(due, schedule)
+            _announce(due, schedule, note_due)
         looked = now
         seconds = (due - now).total_seconds()
         if seconds <= 0:
@@ -99,5 +107,6 @@ def _wait_until(due: datetime, schedule: Schedule, stopped: threading.Event, clo
     return False
 
 
-def _announce(due: datetime, schedule: Schedule) -> None:
+def _announce(due: datetime, schedule: Schedule, note_due: Callable[[datetime], None]) -> None:
+    note_due(due)
     log.info("the next run is due at %s", due.astimezone(schedule.zone).isoformat(timespec="minutes"))

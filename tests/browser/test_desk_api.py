@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from results import runs
 from results.fingerprints import Fingerprint
 from tests.browser.conftest import RunningDesk, Session
 from tests.browser.requests_of_the_desk import TAB, claim, verdict
@@ -269,3 +270,16 @@ def test_figures_quote_the_spot_checks(desk: RunningDesk, start_desk: Callable[.
     page = session.page("/figures").text
     assert "no spot check has been decided yet" in page
     assert "In all 11 of 12." in page
+
+
+def test_the_page_of_a_run_tells_its_notes(desk: RunningDesk) -> None:
+    run = desk.add_night(2)
+    database = desk.database
+    with database.writing() as connection:
+        notes = [("manifest", "line 3 names <b>no</b> photo"), ("ignored", "ignored by name: 1 *.tmp")]
+        runs.store_notes(connection, run, notes)
+    database.close()
+    page = desk.session().page(f"/runs/{run}").text
+    assert '<p class="notice bad wrap" id="problems"><bdi>line 3 names &lt;b&gt;no&lt;/b&gt; photo</bdi></p>' in page
+    assert "ignored by name: 1 *.tmp" in page
+    assert "run.js" not in page

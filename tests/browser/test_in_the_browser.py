@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from results import runs
 from results.fingerprints import Fingerprint
+from results.runs import Counts
 from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
 from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.conftest import ROOT
@@ -384,3 +386,21 @@ def test_every_size_of_screen_and_both_schemes_are_kept_to_look_at(desk: Running
         buttons = page.locator("#top button").first.bounding_box()
         assert buttons is not None, "the first answer is below the fold"
         assert buttons["y"] + buttons["height"] <= height, "the first answer is below the fold"
+
+
+def test_the_page_of_a_run_follows_the_run(desk: RunningDesk, viewer: Viewer) -> None:
+    desk.add_night(1)
+    database = desk.database
+    with database.writing() as connection:
+        run = runs.start_run(connection, "/returns/inbox", total=8)
+        runs.set_counts(connection, run, Counts(classified=2))
+    page = viewer.page()
+    page.goto(f"{desk.url}/runs/{run}")
+    expect(page.locator(".progress")).to_contain_text("2 of 8 photos")
+    viewer.keep(page, "run-in-progress")
+    with database.writing() as connection:
+        runs.finish_run(connection, run, "finished", 0, Counts(classified=8), None)
+    database.close()
+    expect(page.locator("h1 .tag")).to_have_text("finished")
+    expect(page.locator(".progress")).to_have_count(0)
+    expect(page.locator(".sum li").first).to_contain_text("8 found")

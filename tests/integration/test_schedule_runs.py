@@ -254,3 +254,12 @@ def test_only_a_run_that_did_this_work_counts(
             runs.finish_run(connection, run, "finished", exit_code, Counts(), None)
     with database.reading() as connection:
         assert (runs.last_started(connection, "/inbox", "1/2", (130, 3, 5)) is not None) is counts
+
+
+def test_it_says_when_each_run_is_due() -> None:
+    clock = FakeClock("2026-11-28T00:00:00+00:00", "2026-11-29T12:00:00+00:00")
+    due: list[datetime] = []
+    run_forever(
+        Schedule.parse("0 2 * * *", "UTC"), lambda: 0, lambda: None, clock, clock=clock.now, note_due=due.append
+    )
+    assert due == [datetime(2026, 11, day, 2, 0, tzinfo=UTC) for day in (28, 29, 30)]

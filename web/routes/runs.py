@@ -20,7 +20,7 @@ _FAILURES = 200
 _ROWS_AT_ONCE = 1_000
 _COLUMNS = (
     *("id", "started_at", "finished_at", "seconds", "speed", "status", "exit_code", "message", "source", "shard"),
-    *("found", "classified", "known", "failed", "left", "model_version", "contract_version"),
+    *("found", "classified", "known", "failed", "left", "model_version", "contract_version", "total"),
 )
 
 
@@ -50,6 +50,7 @@ def run_page(request: Request, database: DatabaseDep, run_id: RunId) -> Response
             "classes": reporting.classes_of_run(connection, run_id),
             "failures": reporting.failures(connection, run_id, _FAILURES),
             "mismatches": reporting.count_mismatches(connection, run_id),
+            "notes": runs.notes_of_run(connection, run_id),
         }
     return render(request, "run.html", context)
 
