@@ -169,7 +169,7 @@ def _without_photos(connection: Connection) -> Iterator[str]:
         keys = list(connection.execute(query.order_by(return_states.c.return_key).limit(_ROWS)).scalars())
         if not keys:
             return
-        found = connection.execute(select(photos.c.return_id, photos.c.id).where(_of_returns(keys)))
+        found = connection.execute(select(photos.c.return_id, photos.c.id).where(of_returns(keys)))
         yield from sorted(set(keys) - {return_key(row.return_id, row.id) for row in found})
         last = keys[-1]
 
@@ -187,7 +187,7 @@ def _differs(stored: Mapping[str, Any], computed: Mapping[str, Any]) -> bool:
     return any(stored[name] != computed[name] for name in _STATE)
 
 
-def _of_returns(keys: Sequence[str]) -> ColumnElement[bool]:
+def of_returns(keys: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that a row of ``photos`` belongs to one of these returns; its indexes answer it."""
     return_ids = [key[2:] for key in keys if key.startswith("r:")]
     alone = [int(key[2:]) for key in keys if key.startswith("p:")]
@@ -195,7 +195,7 @@ def _of_returns(keys: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _has_key(keys: Sequence[str]) -> ColumnElement[bool]:
-    return _outcome.photo_id.in_(select(photos.c.id).where(_of_returns(keys)))
+    return _outcome.photo_id.in_(select(photos.c.id).where(of_returns(keys)))
 
 
 def _counting() -> Select[Any]:

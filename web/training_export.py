@@ -4,9 +4,11 @@ import csv
 import json
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from results.confirmed_orders import confirmed_orders
 from results.database import Database
 from results.search import Criteria, all_photos
 from results.spreadsheet import escape_formula
@@ -36,9 +38,11 @@ class Exported:
 
 
 def export_training(database: Database, media_dir: Path, folder: Path) -> Exported:
-    """Write ``LABEL/SHA256.jpg`` for each reviewed photo, and ``labels.csv`` with the likely wrong labels first.
+    """Write ``LABEL/SHA256.jpg`` for what people decided, and ``labels.csv`` with the likely wrong labels first.
 
-    Unusable photos are left out. Photos with the same bytes are written once, with the newest verdict. ``suspicion``
+    The label is the category that a person named. A photo without a verdict, which matches its order in a return that
+    a person cleared, has the ordered category. Unusable photos are left out, and verdicts that were undone do not
+    count. Photos with the same bytes are written once, with the newest verdict. ``suspicion``
     is the probability that the model gives to all other labels. A label that a confident model disagrees with deserves
     a second look.
 
@@ -55,19 +59,24 @@ def export_training(database: Database, media_dir: Path, folder: Path) -> Export
         raise ValueError(f"{folder} is not empty; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(media_dir)
-    labels: dict[str, dict[str, Any]] = {}
+    labels: list[dict[str, Any]] = []
+    decided = set[str]()  # hashes; what people said about a photo itself comes first
     without_picture = 0
     with database.reading() as connection:
-        for page in all_photos(connection, Criteria(verdict="any"), _ROWS_AT_ONCE):
+        verdicts = all_photos(connection, Criteria(verdict="any"), _ROWS_AT_ONCE)
+        for page in chain(verdicts, confirmed_orders(connection, _ROWS_AT_ONCE)):
             for row in page:
-                if row["verdict"] == "unusable" or row["sha256"] in labels:
+                if row["sha256"] in decided:
+                    continue
+                decided.add(row["sha256"])
+                if row["verdict"] == "unusable":
                     continue
                 copy = pictures.find(row["sha256"], "picture")
                 if copy is None:
                     without_picture += 1
                     continue
-                labels[row["sha256"]] = _label(row, folder, copy)
-    ordered = sorted(labels.values(), key=lambda label: (-label["suspicion"], label["file"]))
+                labels.append(_label(row, folder, copy))
+    ordered = sorted(labels, key=lambda label: (-label["suspicion"], label["file"]))
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
