@@ -61,7 +61,11 @@ def test_a_csv_with_groups(archive: Path, answers: dict[str, dict[str, Any]], tm
     lines += [f"{SAMPLES / names[10]},,theirs", "missing.jpg,Socks,mine", "text.jpg,Socks,mine"]
     (tmp_path / "text.jpg").write_text("no photo")
     (tmp_path / "photos.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    done = evaluated(archive, tmp_path / "photos.csv", "--json", str(tmp_path / "out" / "figures.json"))
+    reviewed_labels = tmp_path / "review.csv"
+    either = f"{second};{answers[names[6]]['predicted_class']}"
+    reviewed_labels.write_text(f"id,accepts\n{SAMPLES / names[6]},{either}\n{SAMPLES / names[0]},\n", encoding="utf-8")
+    out = tmp_path / "out" / "figures.json"
+    done = evaluated(archive, tmp_path / "photos.csv", "--json", str(out), "--labels", str(reviewed_labels))
     assert done.returncode == 0, done.stderr
 
     report = json.loads((tmp_path / "out" / "figures.json").read_text())
@@ -91,7 +95,12 @@ def test_a_csv_with_groups(archive: Path, answers: dict[str, dict[str, Any]], tm
     assert order["right_match"] >= likely / 7 > 0
     assert report["order_check"]["groups"]["theirs"]["unknown_n"] == 3
     assert "order check (match from" in done.stdout
-    for name in ("figures-reliability.png", "figures-coverage.png", "figures-order-check.png"):
+    by_review = report["reviewed"]
+    assert (by_review["labels"], by_review["undecidable"]) == (str(reviewed_labels), 1)
+    assert (by_review["groups"]["mine"]["n"], by_review["groups"]["mine"]["top1"]) == (6, 1.0)
+    assert by_review["order_check"]["groups"]["mine"]["any_n"] == 6
+    assert by_review["worst_mistakes"] == []
+    for name in ("figures-reliability.png", "figures-coverage.png", "figures-reviewed-order-check.png"):
         with Image.open(tmp_path / "out" / name) as picture:
             assert picture.width > 500
 

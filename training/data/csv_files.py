@@ -9,12 +9,15 @@ from pathlib import Path
 from training.data.categories import checked_categories
 from training.data.samples import EVERYTHING, Sample
 
+_OTHER_NAMES = {"id": "photo"}  # the label review names its photos by the column `id`
+
 
 def lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each non-empty line as its place ("FILE, line N") and its cells by column name, stripped of spaces.
 
     Args:
         path: a file in UTF-8, with or without a byte order mark. Columns may have any order; further ones are allowed.
+            A column ``id`` is read as ``photo``.
         columns: names that must exist; the first one names the photo and must not be empty.
 
     Raises:
@@ -24,7 +27,7 @@ def lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, s
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             read = csv.reader(file)
-            header = [name.strip() for name in next(read, [])]
+            header = [_OTHER_NAMES.get(name.strip(), name.strip()) for name in next(read, [])]
             missing = [name for name in columns if name not in header]
             if missing:
                 raise ValueError(f"{path}, line 1: no column {' and no column '.join(missing)}, found {header}")
@@ -50,7 +53,9 @@ def read_photos(path: Path) -> list[Sample]:
 
 
 def read_labels(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read labels: the columns ``photo`` (key of a sample) and ``accepts`` (categories separated by ``;``).
+    """Read labels: the columns ``photo`` or ``id`` (key of a sample) and ``accepts`` (categories separated by ``;``).
+
+    An empty ``accepts`` says that no prediction can be judged.
 
     Raises:
         FileNotFoundError, ValueError: the file or one of its lines cannot be used; the message has the line's number.

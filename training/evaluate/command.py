@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from training.data import layouts
 from training.data.categories import CLASSES
 from training.data.dataset import without_twins
 from training.data.samples import Sample
-from training.evaluate import order_check, order_tables
 from training.evaluate import plots as evaluation_plots
-from training.evaluate import tables as evaluation_tables
-from training.evaluate.outcomes import Outcome, by_group, figures_of, judged_of, share
+from training.evaluate import report as reports
+from training.evaluate.outcomes import Outcome, by_group, figures_of, share
 from training.evaluate.reference_model import ReferenceModel, of_same_version
 from training.evaluate.served import Served, serve
 from training.model_folder import SHIPPED
@@ -60,9 +58,16 @@ def evaluate(
     unseen: Annotated[
         bool, typer.Option("--unseen", help="Only test rows that a release build never learned, nor twins of them.")
     ] = False,
+    unlearned: Annotated[
+        bool, typer.Option("--unlearned", help="As --unseen, and with the twins of rows that a release build learned.")
+    ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A CSV (photo or id, accepts) of reviewed labels; the figures are also given by them."),
+    ] = None,
 ) -> None:
     """Measure the served model: run the archive over labelled photos, print and write the figures, draw the plots."""
-    found = unseen_by_a_release(data) if unseen else layouts.to_judge(data)
+    found = not_learned_by_a_release(data, unlearned) if unseen or unlearned else layouts.to_judge(data)
     with serve(archive) as served:
         described = served.description
         reference = of_same_version(model, described)
@@ -70,32 +75,41 @@ def evaluate(
         result = judge(found.samples, served, reference)
     if not result.outcomes:
         raise ValueError(f"{data}: not one photo could be classified; the first: {result.unreadable[0]}")
-    figures = result.figures()
-    console = Console(width=evaluation_tables.width_for(len(figures)))
-    evaluation_tables.show(console, result.outcomes, figures)
-    order = _order_check(result.outcomes, served.contract)
+    order = reports.order_report(result.outcomes, served.contract)
+    report: dict[str, Any] = {"groups": result.figures(), "order_check": order}
+    reports.show(result.outcomes, report)
     if order is None:
         found.notes.append(f"order check: {archive} has none; `python -m training calibrate-match` gives a model one")
-    else:
-        order_tables.show(console, order)
     if reference is None:
         found.notes.append(f"top-1 lost by serving: {model} does not hold model {described['model_version']}")
+    folder = plots or json_file.parent
+    drawn = evaluation_plots.write(result.outcomes, folder, json_file.stem, order)
+    if labels is not None:
+        judged, report["reviewed"] = reports.by_reviewed_labels(result.outcomes, labels, served.contract)
+        reports.show(judged, report["reviewed"])
+        stem = f"{json_file.stem}-reviewed"
+        drawn += evaluation_plots.write(judged, folder, stem, report["reviewed"]["order_check"])
     _say_what_is_left_out(found.notes, result.unreadable)
     json_file.parent.mkdir(parents=True, exist_ok=True)
-    report = {"model_version": described["model_version"], "groups": figures, "order_check": order}
-    json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    drawn = evaluation_plots.write(result.outcomes, plots or json_file.parent, json_file.stem, order)
+    written = {"model_version": described["model_version"], **report}
+    json_file.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     typer.echo(f"written: {', '.join(str(path) for path in (json_file, *drawn))}")
 
 
-def unseen_by_a_release(folder: Path) -> layouts.LabelledPhotos:
-    """Read the test rows that a release build (`make refit`) never learned, and drop those with a twin among others.
+def not_learned_by_a_release(folder: Path, twins: bool) -> layouts.LabelledPhotos:
+    """Read the test rows that a release build (`make refit`) never learned.
+
+    Args:
+        folder: in a layout that `train` reads.
+        twins: keep those that look like a row that it learned or that tunes it.
 
     Raises:
         FileNotFoundError, ValueError: see :func:`training.data.layouts.to_train`.
     """
     read = layouts.to_train(folder, hold_out=False)
     test = [sample for sample in read.samples if sample.part == "test"]
+    if twins:
+        return layouts.LabelledPhotos(test, [*read.notes, f"{len(test)} test rows that a release build never learned"])
     kept = without_twins(test, [sample for sample in read.samples if sample.part != "test"])
     note = f"of {len(test)} test rows {len(test) - len(kept)} left out, near-duplicates of rows that train or tune"
     return layouts.LabelledPhotos(kept, [*read.notes, note])
@@ -146,6 +160,7 @@ def _outcome(sample: Sample, answer: dict[str, Any]) -> Outcome:
         accepted=answer["decision"] == "accept",
         taken_for_unknown=answer.get("reason") == "unknown_item",
         probabilities=_probabilities(answer),
+        key=sample.key,
     )
 
 
@@ -153,26 +168,6 @@ def _probabilities(answer: dict[str, Any]) -> tuple[float, ...] | None:
     """Return the probabilities of the 27 categories, then of the outlier output; None if the archive gives none."""
     given = answer.get("probabilities")
     return None if given is None else (*(float(given[name]) for name in CLASSES), float(answer["outlier_probability"]))
-
-
-def _order_check(outcomes: list[Outcome], contract: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the report of the order check; None if the archive has none."""
-    match, mismatch = contract.get("match_threshold"), contract.get("mismatch_threshold")
-    if match is None or mismatch is None or any(outcome.probabilities is None for outcome in outcomes):
-        return None
-    groups = {name: judged_of(members) for name, members in by_group(outcomes).items()}
-    return {
-        "match_threshold": match,
-        "mismatch_threshold": mismatch,
-        "groups": {
-            name: {
-                **order_check.figures_of(judged, match, mismatch),
-                "by_category": order_check.by_category(judged, match, mismatch),
-                "look_alikes": order_check.look_alikes(judged, match),
-            }
-            for name, judged in groups.items()
-        },
-    }
 
 
 def _say_what_is_left_out(notes: list[str], unreadable: list[str]) -> None:

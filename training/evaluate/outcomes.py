@@ -32,6 +32,7 @@ class Outcome:
         accepted: the decision is ``accept``, so that no person reviews the photo.
         taken_for_unknown: the outlier probability reaches its threshold; the photo is reviewed at any confidence.
         probabilities: of the 27 categories, then of the outlier output; None from an archive without the order check.
+        key: id of the photo in its data set, or its path.
     """
 
     group: str
@@ -41,6 +42,7 @@ class Outcome:
     accepted: bool
     taken_for_unknown: bool
     probabilities: tuple[float, ...] | None = None
+    key: str = ""
 
     @property
     def known(self) -> bool:

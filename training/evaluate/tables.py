@@ -143,6 +143,18 @@ def _confusions_table(group: str, outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
+def mistakes_table(mistakes: Sequence[dict[str, Any]]) -> Table:
+    """List wrong answers (:func:`training.evaluate.reviewed.worst_mistakes`), the most confident first."""
+    table = Table(box=box.SIMPLE_HEAD, title="wrong answers of the highest confidence", title_justify="left")
+    for heading in ("photo", "group", "right answer", "called"):
+        table.add_column(heading)
+    table.add_column("confidence", justify="right")
+    for each in mistakes:
+        cells = (each["photo"], each["group"], " or ".join(each["accepts"]), each["called"])
+        table.add_row(*map(escape, cells), _percent(each["confidence"]))
+    return table
+
+
 def _joined(outcome: Outcome) -> str:
     """Return the accepted categories as a text that fits a column."""
     first, *others = outcome.accepts
