@@ -11,7 +11,10 @@ from handler import contract as contracts
 from handler.network import ResNet18
 from training import chain, config, pipeline
 from training.data import layouts
+from training.evaluate import label_issues as issues
+from training.evaluate.agreement import agreement, control_labels, read_review
 from training.evaluate.command import evaluate
+from training.held_out import issues_of_held_out_labels
 from training.input_sizes import input_sizes
 from training.model_folder import SHIPPED, next_version
 from training.recalibration import recalibrate
@@ -101,3 +104,24 @@ def ranges(
     measured = pipeline.ranges_on(learned, network, described.input_size)
     activation_ranges.save(measured, described.model_version, out)
     typer.echo(f"activation ranges of model {described.model_version} are in {out}")
+
+
+@app.command()
+def label_review(
+    labels: Annotated[Path, typer.Option(help="The CSV of the review.")] = SHIPPED / "label_review.csv",
+) -> None:
+    """Print how far the two passes of a label review agree, and how often a control photo has a wrong label."""
+    photos = read_review(labels)
+    typer.echo(json.dumps({"agreement": agreement(photos), "control": control_labels(photos)}, indent=2))
+
+
+@app.command()
+def label_issues(
+    data: DataOption,
+    csv_file: Annotated[Path, typer.Option("--csv", help="Where the photos go, the surest first.")],
+    model: Annotated[Path, typer.Option(help="Folder of a model that learned from the data.")] = SHIPPED,
+) -> None:
+    """List labels that are probably wrong, by confident learning, among the rows that a model did not learn."""
+    found, rows = issues_of_held_out_labels(model, data)
+    issues.write(found, csv_file)
+    typer.echo(f"of {rows} rows {len(found)} have a label that is probably wrong; they are in {csv_file}")

@@ -6,16 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handler import checkpoint
-from handler import contract as contracts
-from handler.network import ResNet18
 from training import match_calibration, pipeline
-from training.data.dataset import Dataset, load, without_near_duplicates, without_twins
-from training.data.splits import Part
+from training.data.dataset import Dataset, load, without_twins
 from training.evaluate import order_check
-from training.fit.loop import predict
+from training.held_out import load_trained
 from training.match_calibration import MatchThresholds
-from training.model_folder import read_figures, write_match_thresholds
+from training.model_folder import write_match_thresholds
 
 
 def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
@@ -31,17 +27,14 @@ def recalibrate(model: Path, data: Path) -> tuple[MatchThresholds, str]:
     Returns:
         The thresholds and the contract version, which is raised if they changed.
     """
-    contract = contracts.load(model)
-    network = ResNet18(contract.outputs)
-    checkpoint.load(network, model / checkpoint.FILE_NAME)
-    is_refit = "test_of" in read_figures(model)
-    judged: tuple[Part, ...] = ("tune",) if is_refit else ("tune", "test")
-    kept = without_near_duplicates(pipeline.read_samples(data, hold_out=not is_refit), judged)
+    trained = load_trained(model)
+    contract = trained.contract
+    kept = trained.split(data)
     tuning, test = pipeline.part_of(kept, "tune"), pipeline.part_of(kept, "test")
     unseen = without_twins(test, [*tuning, *pipeline.part_of(kept, "train")])
     rows = {"tuning rows": tuning, "test rows": test, "unseen rows": unseen}
     decoded = {name: load(samples, contract.input_size) for name, samples in rows.items()}
-    logits = {name: predict(network, dataset.photos) for name, dataset in decoded.items()}
+    logits = {name: trained.logits(dataset.photos) for name, dataset in decoded.items()}
     chosen = match_calibration.calibrate_match(logits["tuning rows"], decoded["tuning rows"], contract.temperature)
     figures = {
         name: _figures(order_check.calibrated(logits[name], contract.temperature), dataset, chosen)
