@@ -1,11 +1,11 @@
 """Photos that need not be sent: what is known of them, and what a run records about them."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from results import derived, returns, review_queue
 from results.orders import ORDER_COLUMNS, Order, Rule
@@ -177,6 +177,48 @@ def store_known(
         redecide(connection, [known.id], rule, "manifest")
     derived.refresh(connection, [known.id])
     return review_queue.is_waiting(connection, known.id)
+
+
+def store_put_away(
+    connection: Connection, source: str, lines: Mapping[str, tuple[str, Order]], rule: Rule | None
+) -> list[str]:
+    """Apply what a manifest says now to photos whose files an earlier run has put away.
+
+    A file name may be used again for another photo, so a line is applied only to a record of the same return.
+
+    Args:
+        connection: in a transaction.
+        source: of the photos.
+        lines: return id and order by file name.
+        rule: by which the model decides; None keeps the decision although the order changed.
+
+    Returns:
+        The names of the photos that are stored without a return although their line names one.
+    """
+    without_return: list[str] = []
+    names = list(lines)
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        some = photos.c.filename.in_(names[start : start + _NAMES_AT_ONCE])
+        rows = connection.execute(select(photos).where(photos.c.source == source, some).order_by(photos.c.id)).all()
+        complete = {(row.filename, row.return_id) for row in rows}
+        for row in rows:
+            return_id, order = lines[row.filename]
+            if return_id and row.return_id == return_id:
+                _store_order(connection, row, order, rule)
+            elif return_id and not row.return_id and (row.filename, return_id) not in complete:
+                without_return.append(row.filename)
+    return sorted(set(without_return))
+
+
+def _store_order(connection: Connection, row: Row[Any], order: Order, rule: Rule | None) -> None:
+    changed = {name: value for name, value in vars(order).items() if value != getattr(row, name)}
+    if not changed:
+        return
+    connection.execute(photos.update().where(photos.c.id == row.id).values(**changed))
+    if "expected_category" in changed:
+        if rule is not None:
+            redecide(connection, [row.id], rule, "manifest")
+        derived.refresh(connection, [row.id])
 
 
 def _of_model(model_version: str, contract_version: str) -> ColumnElement[bool]:

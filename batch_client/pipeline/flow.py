@@ -11,10 +11,10 @@ from batch_client.errors import UsageError
 from batch_client.inference.retry import PoisonSuspect, ServiceAway
 from batch_client.pipeline.earlier_pictures import EarlierPictures
 from batch_client.pipeline.finishing import Finisher
+from batch_client.pipeline.manifest_work import ProductPhotoKeeper, apply_to_put_away
 from batch_client.pipeline.options import Resend, RunOptions
 from batch_client.pipeline.photo import Answered, Deferred, Gone, Photo, is_for_a_person
 from batch_client.pipeline.processor import PhotoProcessor
-from batch_client.pipeline.product_photos import ProductPhotoKeeper
 from batch_client.pipeline.progress import RunEnd, RunProgress
 from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore
@@ -107,7 +107,7 @@ class PhotoFlow:
             finisher = Finisher(stages, self._processor, disposition, self._stop, self.progress, earlier)
             try:
                 self._work_through(files, model, stages, finisher)
-                self._keep_product_photos(source, stages)
+                self._finish_manifest(source, stages)
             except BaseException:
                 self._stop.stop(StopReason.INTERRUPTED)  # nothing more is sent while the run unwinds
                 raise
@@ -141,11 +141,11 @@ class PhotoFlow:
             return model
         return None
 
-    def _keep_product_photos(self, source: Source, stages: Stages) -> None:
-        """Keep the pictures of the product photos, after the photos: these must not wait for them."""
+    def _finish_manifest(self, source: Source, stages: Stages) -> None:
+        """Do what the manifest wants besides the photos of the source, which must not wait for it."""
         keeper = ProductPhotoKeeper(stages, self._processor, self._store, self._name, self._stop, self.progress)
-        paths = [path for path in self.manifest.product_photos if self._options.shard.holds(path)]
-        problems = keeper.keep(source, self.manifest, paths)
+        problems = apply_to_put_away(self._store, self._name, self.manifest, self._options.shard)
+        problems += keeper.keep(source, self.manifest, self._options.shard)
         self.manifest = replace(self.manifest, problems=(*self.manifest.problems, *problems))
 
     def _work_through(

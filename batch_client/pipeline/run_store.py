@@ -1,7 +1,7 @@
 """What a run reads from the results and writes to them."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from results.database import Database
 from results.decision_rules import ModelRule
 from results.known_photos import Known
 from results.lookalikes import Repeat
-from results.orders import Rule
+from results.orders import Order, Rule
 from results.photos import Classified, Failed, PhotoKey
 from results.product_photos import ProductPhoto
 from results.runs import Counts
@@ -101,6 +101,19 @@ class RunStore:
         if found:
             self._check_lock()
             self._database.transact(lambda connection: product_photos.store(connection, source, found))
+
+    def store_put_away(self, source: str, lines: Mapping[str, tuple[str, Order]]) -> list[str]:
+        """Apply what the manifest says now to photos whose files are put away; see :func:`known_photos.store_put_away`.
+
+        Raises:
+            ResultsError: nothing was stored, or this run no longer owns the results.
+        """
+        if not lines:
+            return []
+        self._check_lock()
+        return self._database.transact(
+            lambda connection: known_photos.store_put_away(connection, source, lines, self._rule)
+        )
 
     def store(
         self, known: Sequence[tuple[Photo, Known]], outcomes: Sequence[Classified | Failed], counts: Counts

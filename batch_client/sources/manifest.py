@@ -44,6 +44,7 @@ class Manifest:
             no line names wait too.
         problems: a sentence for each line or kind of line that could not be used.
         without_photo: lines that name no photo of the source, nor one that an earlier run has stored.
+        put_away: names of photos that an earlier run has stored, and that are gone from the source.
         unnamed: photos that no line names.
         product_photos: the shop's pictures of what was ordered, by their path in the source.
         not_photos: those of them that lie among the photos and are not classified.
@@ -55,6 +56,7 @@ class Manifest:
     unnamed_wait: bool = False
     problems: tuple[str, ...] = ()
     without_photo: int = 0
+    put_away: tuple[str, ...] = ()
     unnamed: int = 0
     product_photos: Mapping[str, ProductFile] = field(default_factory=dict)
     not_photos: frozenset[str] = frozenset()
@@ -165,7 +167,8 @@ class _Lines:
                 unnamed += len(names)
             found.update(written)
         missing = [name for name in self._numbers if name not in found]
-        without_photo = self._tell_missing(missing, stored_names)
+        stored = set(stored_names(missing)) if missing and stored_names is not None else set()
+        without_photo = self._tell_missing([name for name in missing if name not in stored])
         resolved = self._products.resolve(self._text.name, self.problems)
         products = dict(resolved.values())
         self.problems += contradictions(self._text.name, products, entries.keys() | waiting)
@@ -183,6 +186,7 @@ class _Lines:
             unnamed_wait,
             tuple(self.problems),
             without_photo,
+            tuple(sorted(stored & entries.keys())),
             unnamed,
             products,
             not_photos,
@@ -246,10 +250,8 @@ class _Lines:
             self._products.add(product, first_at)
         return Order(self._words.read(word, count=first_at is not None), shown or None, product or None)
 
-    def _tell_missing(self, missing: list[str], stored_names: StoredNames | None) -> int:
-        """Tell which lines name no photo; those of an earlier run, moved away since, are no news."""
-        stored = set(stored_names(missing)) if missing and stored_names is not None else set()
-        news = [name for name in missing if name not in stored]
+    def _tell_missing(self, news: list[str]) -> int:
+        """Tell which lines name no photo of the source, nor one that an earlier run has put away."""
         if news:
             shown = ", ".join(f"{name!r} (line {self._numbers[name]})" for name in news[:_NAMES_SHOWN])
             more = f" and {len(news) - _NAMES_SHOWN} more" if len(news) > _NAMES_SHOWN else ""

@@ -1,7 +1,9 @@
 """The order decides: with the request, from a manifest that comes late, and for photos with the same bytes."""
 
 import base64
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -88,6 +90,44 @@ def test_a_corrected_manifest_changes_the_decision_back(shop: BatchRig) -> None:
     assert shop.rows("SELECT count(*) FROM review_queue JOIN photos ON photo_id = id WHERE filename = 'sock.jpg'") == [
         (0,)
     ]
+
+
+def test_a_changed_manifest_reaches_photos_that_were_put_away(shop: BatchRig) -> None:
+    jpeg = base64.b64encode(encoded(striped())).decode()
+    shop.stub.picture = lambda body: {"thumbnail": jpeg, "jpeg": jpeg, "orientation": 1}
+    write_manifest(shop, sock="Heels", heel="Heels")
+    assert shop.run("run", "--processed", "move")[0] == 0
+    shutil.rmtree(shop.environment["PROCESSED_DIR"])  # their files are gone
+    sent = len(shop.stub.photos)
+    write_manifest(shop, sock="Socks", heel="Flats")
+    code, output = shop.run("run", "--processed", "move")
+    assert code == 0, output
+    assert (shop.newest_run()["found"], len(shop.stub.photos)) == (0, sent)
+    assert "stored without a return" not in output
+    assert shop.rows(DECISIONS)[1:] == [
+        ("heel.jpg", "accept", None, "match", 0, "R-2"),
+        ("sock.jpg", "accept", None, "match", 0, "R-1"),
+    ]
+    assert shop.rows("SELECT return_id, ordered, final_decision FROM returns WHERE return_id <> '' ORDER BY 1") == [
+        ("R-1", "Socks", "cleared"),
+        ("R-2", "Flats", "cleared"),
+    ]
+    assert shop.run("verify")[0] == 0
+
+
+def test_a_late_line_of_a_photo_that_was_put_away_is_told_with_the_remedy(shop: BatchRig) -> None:
+    """Its name may be that of another photo by now: nobody's refund may hang on that."""
+    assert shop.run("run", "--processed", "move")[0] == 0
+    write_manifest(shop, sock="Socks")
+    told = "manifest.csv: 1 line names a photo stored without a return, whose file is gone from the source: 'sock.jpg'."
+    code, output = shop.run("run", "--processed", "move")
+    assert (code, told in " ".join(output.split())) == (0, True), output
+    assert shop.rows("SELECT count(*) FROM photos WHERE return_id <> ''") == [(0,)]
+    shutil.move(Path(shop.environment["PROCESSED_DIR"]) / "sock.jpg", shop.inbox / "sock.jpg")
+    for _ in range(2):  # it is put away again, and its line is no news
+        code, output = shop.run("run", "--processed", "move")
+        assert (code, "stored without a return" in output) == (0, False), output
+    assert shop.rows(DECISIONS)[-1] == ("sock.jpg", "accept", None, "match", 0, "R-1")
 
 
 def test_a_photo_whose_order_is_new_gets_a_picture_if_a_person_must_look(shop: BatchRig) -> None:

@@ -1,4 +1,4 @@
-"""The shop's pictures of what was ordered: each one is read, and the desk gets a picture of it."""
+"""What a manifest wants besides the photos of the source: product photos for the desk, and photos put away before."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -11,6 +11,7 @@ from batch_client.pipeline.progress import RunProgress
 from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore
 from batch_client.sources.manifest import Manifest, ManifestEntry
+from batch_client.sources.shard import Shard
 from batch_client.sources.source import Source
 from batch_client.stop import Stopped, StopSignal
 from results.product_photos import ProductPhoto
@@ -20,6 +21,36 @@ _GROUP = 64
 _NAMES_SHOWN = 5
 _MISSING = "it is not in the source"
 _NO_PICTURE = "the service can make no picture of it"
+
+
+def apply_to_put_away(store: RunStore, name: str, manifest: Manifest, shard: Shard) -> list[str]:
+    """Apply the lines of photos that an earlier run has stored and put away.
+
+    Args:
+        store: the results.
+        name: under which the source is stored.
+        manifest: of the source.
+        shard: share of the photos that this run takes.
+
+    Returns:
+        A sentence if photos stay without a return although a line names one.
+
+    Raises:
+        ResultsError: the results cannot be written.
+    """
+    entries = {filename: manifest.entries[filename] for filename in manifest.put_away if shard.holds(filename)}
+    lines = {filename: (entry.return_id, entry.order) for filename, entry in entries.items()}
+    left = store.store_put_away(name, lines)
+    if not left:
+        return []
+    shown = ", ".join(map(repr, left[:_NAMES_SHOWN])) + (
+        f" and {len(left) - _NAMES_SHOWN} more" if len(left) > _NAMES_SHOWN else ""
+    )
+    what = "line names a photo" if len(left) == 1 else "lines name photos"
+    return [
+        f"{manifest.name}: {len(left)} {what} stored without a return, whose file is gone from the source: {shown}. "
+        "Put the file back (PROCESSED_DIR may hold it), and run again"
+    ]
 
 
 class ProductPhotoKeeper:
@@ -54,7 +85,7 @@ class ProductPhotoKeeper:
         self._missing: list[str] = []
         self._without_picture: list[tuple[str, str]] = []  # path and reason
 
-    def keep(self, source: Source, manifest: Manifest, paths: list[str]) -> list[str]:
+    def keep(self, source: Source, manifest: Manifest, shard: Shard) -> list[str]:
         """Make the pictures that are missing, and store where they are.
 
         A run that is to end leaves the rest to the next run, as it leaves photos.
@@ -62,7 +93,7 @@ class ProductPhotoKeeper:
         Args:
             source: of the photos.
             manifest: names the product photos.
-            paths: of those that this run takes.
+            shard: share of them that this run takes.
 
         Returns:
             A sentence for each kind of problem.
@@ -70,6 +101,7 @@ class ProductPhotoKeeper:
         Raises:
             ResultsError: results or disk cannot be written.
         """
+        paths = [path for path in manifest.product_photos if shard.holds(path)]
         self._stored = self._store.stored_products(self._name, paths)
         for start in range(0, len(paths), _GROUP):
             if self._stop.reason is not None:
