@@ -27,7 +27,8 @@ def worker(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
 @pytest.fixture(scope="module")
 def ordering(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Worker:
     """Return a model with an order check that is certain of nothing: every category is unsure."""
-    return Worker(archive, tmp_path_factory.mktemp("model"), match_threshold=1.0, mismatch_threshold=0.0)
+    thresholds = {"match_threshold": 1.0, "mismatch_threshold": 0.0, "match_threshold_range": None}
+    return Worker(archive, tmp_path_factory.mktemp("model"), **thresholds)
 
 
 def raw(data: bytes) -> tuple[dict[str, bytearray], dict[str, str]]:
@@ -158,7 +159,7 @@ def test_describe_tells_the_thresholds_of_the_order_check(ordering: Worker) -> N
 
 
 def test_an_archive_from_before_the_order_check(archive: Path, tmp_path: Path) -> None:
-    worker = Worker(archive, tmp_path, match_threshold=None, mismatch_threshold=None)
+    worker = Worker(archive, tmp_path, match_threshold=None, mismatch_threshold=None, match_threshold_range=None)
     plain, ordered = worker.predict(raw(PHOTO), ({"body": PHOTO}, {**JPEG_HEADERS, "X-Expected-Category": "Socks"}))
     assert plain.status == 200
     assert (ordered.status, ordered.json()["error"]["code"]) == (422, "no_order_check")

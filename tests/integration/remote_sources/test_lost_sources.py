@@ -1,6 +1,7 @@
 """Sources that are lost while a run goes on."""
 
 import random
+import threading
 import time
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from moto import settings as moto_settings
 
 from batch_client.exit_codes import ExitCode
+from batch_client.sources.sftp import SftpFolder
 from tests.integration.remote_sources.place import Place
 from tests.support.batch_rig import BatchRig
 from tests.support.relay import Line
@@ -49,15 +51,24 @@ class TestLost:
     ) -> None:
         """It happens in a thread of paramiko's, where it would end as a traceback on the terminal."""
         place.add("a.jpg", "b.jpg")
-        ask_ahead = paramiko.SFTPFile._prefetch_thread
+        ask_ahead, close = paramiko.SFTPFile._prefetch_thread, SftpFolder.close
+        threads = []
 
-        def cut_first(*arguments: object) -> None:
+        def cut_first(file: paramiko.SFTPFile, *arguments: object) -> None:
+            threads.append(threading.current_thread())
             line.cut()
-            time.sleep(0.5)  # until paramiko knows
-            ask_ahead(*arguments)
+            while file.sftp.get_channel().get_transport().is_active():  # until paramiko knows
+                time.sleep(0.01)
+            ask_ahead(file, *arguments)
+
+        def close_after_them(source: SftpFolder) -> None:
+            for thread in threads:
+                thread.join()
+            close(source)
 
         with monkeypatch.context() as patch:
             patch.setattr(paramiko.SFTPFile, "_prefetch_thread", cut_first)
+            patch.setattr(SftpFolder, "close", close_after_them)
             code, output = rig.run()
         assert (code, "Traceback" in output) == (ExitCode.USAGE, False), output
         line.mend()
