@@ -20,8 +20,7 @@ from batch_client.pipeline.resources import Stages
 from batch_client.pipeline.run_store import RunStore
 from batch_client.sources.manifest import Manifest, read_manifest
 from batch_client.sources.manifest_file import ManifestUnusable
-from batch_client.sources.source import Source, SourceFile, SourceLost
-from batch_client.sources.stability import settle
+from batch_client.sources.source import Source, SourceFile, SourceLost, settle
 from batch_client.stop import Stopped, StopReason, StopSignal
 from results.decision_rules import ThresholdRefused
 from results.known_photos import Known

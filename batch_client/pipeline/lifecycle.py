@@ -32,7 +32,7 @@ from batch_client.sources.names import IgnoreRules
 from batch_client.sources.open import open_source
 from batch_client.sources.order_words import CategoryMap
 from batch_client.sources.shard import Shard
-from batch_client.sources.source import Source
+from batch_client.sources.source import Source, count_files
 from batch_client.stop import StopReason, StopSignal
 from results import runs
 from results.database import Database, ResultsError
@@ -181,7 +181,7 @@ def _count(source: Source, options: RunOptions, database: Database) -> int:
     Raises:
         SourceError: the source cannot be listed, or there is no telling an empty one from a mistyped one.
     """
-    count = sum(options.shard.holds(file.filename) for file in source.files())
+    count = count_files(source, options.shard.holds)
     if source.may_not_exist:
         with database.reading() as connection:
             if not runs.has_found_any(connection, options.name or source.name):

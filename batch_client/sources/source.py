@@ -1,13 +1,16 @@
 """What a run needs of the place where the photos lie, whatever kind of place it is."""
 
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 CHUNK = 1 << 20  # bytes read at once
+STABLE_SECONDS = 1.0  # a photo must stay unchanged for so long
 # Size in bytes, then what changes with the content, such as times in the unit of the place. While it stays the same,
 # nobody is writing.
 State = tuple[int, ...]
@@ -147,6 +150,30 @@ class UnlistedFolder:
     def unlink(self) -> None:
         """Raise an OSError: it stays where it is."""
         raise OSError(self.reason)
+
+
+File = TypeVar("File", bound=SourceFile)
+
+
+def count_files(source: Source, belongs: Callable[[str], bool]) -> int:
+    """Count the files whose name belongs to a run.
+
+    Raises:
+        SourceError: the source cannot be listed.
+    """
+    return sum(belongs(file.filename) for file in source.files())
+
+
+def settle(files: Sequence[File], readers: Executor) -> list[File]:
+    """Return the files that nobody is writing: their size and time stayed the same for ``STABLE_SECONDS``.
+
+    Wait only if one of them may have changed within that time. A file whose state cannot be seen counts as settled;
+    reading it will say why.
+    """
+    watched = [file.watch(STABLE_SECONDS) for file in files]
+    time.sleep(max((seconds for _, seconds in watched), default=0.0))
+    states = readers.map(lambda file: file.state(), files)
+    return [file for file, (before, _), now in zip(files, watched, states, strict=True) if now is None or now == before]
 
 
 def sha256_of(file: SourceFile) -> tuple[str, int]:

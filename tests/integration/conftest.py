@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_client.sources import manifest_file, stability
+from batch_client.sources import manifest_file, source
 from results.database import Database
 from tests.support.batch_rig import BatchRig
 from tests.support.fixtures import log_as_found, media
@@ -18,7 +18,7 @@ __all__ = ["log_as_found", "media"]
 
 @pytest.fixture
 def rig(tmp_path: Path, migrated_results: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchRig]:
-    monkeypatch.setattr(stability, "STABLE_SECONDS", 0)
+    monkeypatch.setattr(source, "STABLE_SECONDS", 0)
     monkeypatch.setattr(manifest_file, "STABLE_SECONDS", 0)
     with stub_service() as stub:
         rig = BatchRig(tmp_path, stub)

@@ -14,7 +14,7 @@ from batch_client.exit_codes import ExitCode
 from batch_client.pipeline.file_disposition import FileDisposition, Processed
 from batch_client.pipeline.photo import Photo
 from batch_client.sources.local import FoundFile
-from batch_client.sources.stability import settle
+from batch_client.sources.source import settle
 from results.orders import NO_ORDER
 from results.photos import PhotoKey
 from tests.support.batch_rig import BatchRig
