@@ -14,7 +14,7 @@ from typing import Any
 from batch_client.cli import app
 from batch_client.inference.retry import RetryPolicy
 from batch_client.pipeline.lifecycle import Tuning
-from batch_client.sources import manifest_file, stability
+from batch_client.sources import manifest_file, source
 
 _PATIENCE_S = 120
 _KINDS = ("open", "read", "write", "fsync", "rename", "unlink")
@@ -57,7 +57,7 @@ def _run(library: ctypes.CDLL, order: dict[str, Any], answer: int) -> None:
 def main() -> None:
     """Serve orders until standard input ends."""
     library = _library()
-    stability.STABLE_SECONDS = manifest_file.STABLE_SECONDS = 0
+    source.STABLE_SECONDS = manifest_file.STABLE_SECONDS = 0
     for line in sys.stdin:
         reading, writing = os.pipe()
         child = os.fork()

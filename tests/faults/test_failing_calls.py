@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from batch_client.exit_codes import ExitCode
-from batch_client.sources import manifest_file, stability
+from batch_client.sources import manifest_file, source
 from results.database import Database
 from tests.faults.conftest import FailingClient
 from tests.support.batch_rig import BatchRig
@@ -66,7 +66,7 @@ def empty_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "STABLE_SECONDS", 0)
+    monkeypatch.setattr(source, "STABLE_SECONDS", 0)
     monkeypatch.setattr(manifest_file, "STABLE_SECONDS", 0)
 
 
