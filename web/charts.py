@@ -1,5 +1,6 @@
 """Plots: the geometry that a template draws as SVG."""
 
+import math
 from dataclasses import dataclass, field
 
 from results.intervals import Share
@@ -98,6 +99,32 @@ def interval_plot(labels: list[str], shares: list[Share | None], marked: int | N
             whiskers.append(Whisker(x, _height(share.high / most), _height(share.low / most)))
     at = None if marked is None else xs[marked]
     return Plot(_some(labels, xs), _shares_axis(most), "", points, [], whiskers, at)
+
+
+def band_plot(labels: list[str], means: list[float], bands: list[tuple[float, float] | None]) -> Plot:
+    """Draw means over the bands in which they are expected, on an axis that holds both.
+
+    Args:
+        labels: one for each mean.
+        means: 0 to 1; at least one.
+        bands: low and high for each mean; None where nothing is expected.
+    """
+    ends = [*means, *(end for band in bands if band is not None for end in band)]
+    low = math.floor(max(0.0, min(ends) - 0.01) * 20) / 20
+    high = math.ceil(min(1.0, max(ends) + 0.01) * 20) / 20
+
+    def height(value: float) -> float:
+        return _height((value - low) / (high - low))
+
+    xs = _places(len(labels))
+    placed = zip(xs, labels, means, strict=True)
+    points = [Mark(x, height(value), f"{label}: {value:.1%}") for x, label, value in placed]
+    line = "M" + " L".join(f"{point.x:.1f} {point.y:.1f}" for point in points)
+    whiskers = [
+        Whisker(x, height(band[1]), height(band[0])) for x, band in zip(xs, bands, strict=True) if band is not None
+    ]
+    axis = [Mark(_LEFT - 6, _height(part), f"{low + part * (high - low):.1%}") for part in (0, 0.25, 0.5, 0.75, 1)]
+    return Plot(_some(labels, xs), axis, line, points, [], whiskers)
 
 
 def area_plot(labels: list[str], names: list[str], values: list[list[int]]) -> Plot:

@@ -270,6 +270,14 @@ def test_figures_quote_the_spot_checks(desk: RunningDesk, start_desk: Callable[.
     page = session.page("/figures").text
     assert "no spot check has been decided yet" in page
     assert "In all 11 of 12." in page
+    drawn = Drawn("socks", 77)
+    database = desk.database
+    fill(database, desk.folder / "media", [(drawn, unsure(drawn, 0.99, decision="accept", reason=None, audit=True))])
+    database.close()
+    assert verdict(session, claim(session)["photos"][0]).status_code == 200
+    page = session.page("/figures").text
+    assert "1 spot check of the 100 that a figure needs" in page
+    assert "of what the model accepted is right" not in page
 
 
 def test_the_page_of_a_run_tells_its_notes(desk: RunningDesk) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from results.intervals import Share, Stratum, share_of, wilson
-from web.charts import area_plot, interval_plot, line_plot
+from web.charts import area_plot, band_plot, interval_plot, line_plot
 from web.http.rendering import count, percent, plural, seconds
 
 
@@ -64,6 +64,15 @@ def test_intervals_are_drawn_to_their_scale() -> None:
     assert plot.whiskers[0].top < plot.points[0].y < plot.whiskers[0].bottom
     assert plot.marked == plot.points[1].x
     assert interval_plot(["a"], [None]) is None
+
+
+def test_means_are_drawn_over_their_bands() -> None:
+    plot = band_plot(["a", "b"], [0.8, 0.7], [None, (0.75, 0.85)])
+    assert (plot.marks_y[0].text, plot.marks_y[-1].text) == ("65.0%", "90.0%")
+    top, bottom = plot.marks_y[-1].y, plot.marks_y[0].y
+    assert plot.points[0].y == pytest.approx(top + (bottom - top) * 0.4)
+    assert len(plot.whiskers) == 1
+    assert plot.whiskers[0].bottom < plot.points[1].y
 
 
 def test_an_axis_says_each_date_once() -> None:
