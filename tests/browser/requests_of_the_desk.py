@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.browser.conftest import Session
+from tests.support.running_desk import Session
 
 TAB = "tab-00000001"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.conftest import RunningDesk
 from tests.browser.requests_of_the_desk import claim, verdict
+from tests.support.running_desk import RunningDesk
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPResponse
 import pytest
 import requests
 
-from tests.browser.conftest import RunningDesk
+from tests.support.running_desk import RunningDesk
 
 _SECONDS = 20  # until a desk that waits for the rest of a body has failed
 FORM = "application/x-www-form-urlencoded"

@@ -11,10 +11,10 @@ import pytest
 
 from results import runs
 from results.fingerprints import Fingerprint
-from tests.browser.conftest import RunningDesk, Session
 from tests.browser.requests_of_the_desk import TAB, claim, verdict
-from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.support.postgresql import PostgreSQL
+from tests.support.running_desk import RunningDesk, Session
+from tests.support.seeded_results import Drawn, fill, unsure
 
 OTHER_TAB = "tab-00000002"
 

@@ -1,6 +1,7 @@
 """The desk as people use it: Debian's chromium, a keyboard, two reviewers, a phone."""
 
 import base64
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from results import runs
 from results.fingerprints import Fingerprint
 from results.runs import Counts
-from tests.browser.conftest import CHROMIUM, PASSWORD, RunningDesk
-from tests.browser.seeded_results import Drawn, fill, unsure
 from tests.conftest import ROOT
 from tests.support.drawn_photos import SAMPLES
+from tests.support.running_desk import PASSWORD, RunningDesk
+from tests.support.seeded_results import Drawn, fill, unsure
 
+CHROMIUM = shutil.which("chromium")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _OPTIONS = "no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run"
 _WAIT = 20_000  # milliseconds; a busy machine is no fault of the page

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.browser.conftest import PASSWORD, RunningDesk, Session
+from tests.support.running_desk import PASSWORD, RunningDesk, Session
 from web.auth.accounts import Accounts
 
 OTHER_PASSWORD = "purple tractor sings low"

@@ -13,8 +13,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.browser.conftest import RunningDesk
 from tests.support.openapi import AnyCase, operations_of
+from tests.support.running_desk import RunningDesk
 from web.auth.api_tokens import ApiTokens
 
 _EXAMPLES = 25  # an operation

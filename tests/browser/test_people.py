@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.conftest import PASSWORD, RunningDesk, Session
+from tests.support.running_desk import PASSWORD, RunningDesk, Session
 
 ACTIONS = ("role", "disable", "enable", "password", "second-factor/remove", "sessions/end")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.browser.conftest import RunningDesk, classify
+from tests.support.running_desk import RunningDesk, classify
 from tests.support.stub_service import ENGINE_FULL, NOT_A_PHOTO, WORKER_DIED
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import RunningDesk, Session
+from tests.support.running_desk import RunningDesk, Session
 
 DARK = '<link rel="stylesheet" href="/static/dark.css"'
 

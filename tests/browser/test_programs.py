@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from results.database import Database
-from tests.browser.conftest import PASSWORD, RunningDesk
 from tests.browser.requests_of_the_desk import claim, verdict
 from tests.conftest import ROOT
+from tests.support.running_desk import PASSWORD, RunningDesk
 from training.data import layouts
 from web.auth.accounts import Accounts
 

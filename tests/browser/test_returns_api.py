@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.browser.conftest import RunningDesk
+from tests.support.running_desk import RunningDesk
 from tests.support.stored_runs import answer, failure, night
 from web.auth.api_tokens import ApiTokens
 

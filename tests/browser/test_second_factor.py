@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pyotp
 import pytest
 
-from tests.browser.conftest import PASSWORD, RunningDesk, Session
 from tests.conftest import ROOT
+from tests.support.running_desk import PASSWORD, RunningDesk, Session
 from web.auth import second_factors
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import requests
 
-from tests.browser.conftest import PASSWORD, RunningDesk, Session
-from tests.browser.seeded_results import Drawn, fill, unsure
+from tests.support.running_desk import PASSWORD, RunningDesk, Session
+from tests.support.seeded_results import Drawn, fill, unsure
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'></script>{{1234*1000}}"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.browser.conftest import RunningDesk
+from tests.support.running_desk import RunningDesk
 from web.http.server import BoundedProtocol
 
 _WAIT = 30  # seconds until a desk that does not end a connection has failed

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.browser.conftest import Session, served
 from tests.conftest import ROOT
 from tests.serving.conftest import ServiceUnderTest
 from tests.support.documents import commands, page, section
 from tests.support.drawn_photos import SAMPLES
+from tests.support.running_desk import Session, served
 from web.settings import WebSettings
 
 PHOTO = (SAMPLES / "jeans.jpg").read_bytes()
