@@ -15,6 +15,10 @@ rm -rf PIL/_avif.* PIL/_imagingft.* PIL/_imagingtk.* pillow.libs/libavif* pillow
 rm -rf sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle sqlalchemy/testing
 rm -rf pygments/lexers/[a-z]*.py pygments/lexers/__pycache__ pydantic/v1
 
+# Babel: the data of 1,000 languages that the desk does not speak.
+find babel/locale-data -name '*.dat' ! -name root.dat ! -name de.dat ! -name en.dat ! -name es.dat ! -name fr.dat \
+    ! -name pl.dat -delete 2>/dev/null || true
+
 # torch: the C++ interface and its tests, except the program that `import torch` looks for; and the compiler.
 find torch/bin -type f -not -name torch_shm_manager -delete 2>/dev/null || true
 rm -rf torch/share torch/test torch/_inductor

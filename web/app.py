@@ -18,6 +18,7 @@ from web.auth.users import Authenticator, session_key
 from web.categories import Categories
 from web.http.error_handlers import install_handlers
 from web.http.middleware import BodyLimit, install_security
+from web.http.preferences import ReadersLanguage
 from web.http.rendering import STATIC
 from web.http.upload_slots import UploadSlots
 from web.inference import Service
@@ -112,6 +113,7 @@ def create_app(settings: WebSettings) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     install_handlers(app)
+    app.add_middleware(ReadersLanguage)
     app.add_middleware(BodyLimit)
     app.add_middleware(UploadSlots, authenticator=authenticator, token=settings.web_predict_token)
     app.add_middleware(

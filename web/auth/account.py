@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from web.settings import Role
+from web.translation import gettext
 
 ROLES: tuple[Role, ...] = get_args(Role)  # from the least to the most rights
 LONGEST_NAME = 64
@@ -73,6 +74,7 @@ def check_name(name: str) -> None:
         AccountsError: it may not.
     """
     if not _NAME.fullmatch(name):
-        raise AccountsError(
-            f"{name!r} is not a name for an account: use letters, digits and . _ @ - only, at most {LONGEST_NAME}"
+        text = gettext(
+            "'%(name)s' is not a name for an account: use letters, digits and . _ @ - only, at most %(most)s"
         )
+        raise AccountsError(text % {"name": ascii(name)[1:-1], "most": LONGEST_NAME})

@@ -12,6 +12,7 @@ from web.auth.account import Account, AccountsError, check_name, from_line
 from web.auth.passwords import Passwords, problem_with
 from web.private_files import atomic_write, locked, private_folder
 from web.settings import Role
+from web.translation import gettext
 
 
 class Accounts:
@@ -92,9 +93,9 @@ class Accounts:
         password, account = self._with_random_password(name, role)
         with self._changing() as accounts:
             if name in accounts:
-                raise AccountsError(f"There is an account {name} already.")
+                raise AccountsError(gettext("There is an account %(name)s already.") % {"name": name})
             if not accounts and role != "admin":
-                raise AccountsError("The first account must be an admin, or nobody could add another one.")
+                raise AccountsError(gettext("The first account must be an admin, or nobody could add another one."))
             accounts[name] = account
         return password
 
@@ -139,7 +140,7 @@ class Accounts:
         changed = replace(account, password_hash=self._passwords.hash(password), must_change=False)
         with self._changing() as accounts:
             if accounts.get(account.name) != account:
-                raise AccountsError("The account was changed in the meantime. Log in again.")
+                raise AccountsError(gettext("The account was changed in the meantime. Log in again."))
             accounts[account.name] = changed
         if account.must_change and account.name == "admin":
             self.first_password_path.unlink(missing_ok=True)
@@ -182,7 +183,7 @@ class Accounts:
             accounts = dict(before)
             yield accounts
             if _has_admin(before) and not _has_admin(accounts):
-                raise AccountsError("This is the last admin. Make another user an admin first.")
+                raise AccountsError(gettext("This is the last admin. Make another user an admin first."))
             atomic_write(self.path, "".join(f"{account.to_line()}\n" for account in accounts.values()))
             self.require()
 
@@ -202,7 +203,7 @@ class Accounts:
 
 def _existing(accounts: dict[str, Account], name: str) -> Account:
     if name not in accounts:
-        raise AccountsError(f"There is no account {name}.")
+        raise AccountsError(gettext("There is no account %(name)s.") % {"name": name})
     return accounts[name]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
+from web.translation import gettext, number
+
 SHORTEST = 12
 LONGEST = 1000
 _LEAST_DISTINCT = 5
@@ -63,17 +65,22 @@ def problem_with(password: str, name: str) -> str | None:
     common passwords, repeated and sequential characters, and words from the context.
     """
     if not SHORTEST <= len(password) <= LONGEST:
-        return f"The password must have {SHORTEST} to {LONGEST:,} characters."
+        text = gettext("The password must have %(least)s to %(most)s characters.")
+        return text % {"least": SHORTEST, "most": number(LONGEST)}
     if any(not sign.isprintable() for sign in password):
-        return "The password holds a character that cannot be typed, such as a tab or a line break."
+        return gettext("The password holds a character that cannot be typed, such as a tab or a line break.")
     lowered = password.casefold()
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", lowered)
     if {lowered, core} & _common_passwords():
-        return "This password is too common. Choose another one, such as four words that do not belong together."
+        return gettext(
+            "This password is too common. Choose another one, such as four words that do not belong together."
+        )
     if len(set(lowered)) < _LEAST_DISTINCT or _is_repeated(lowered) or _is_sequence(lowered):
-        return "This password repeats itself. Choose another one, such as four words that do not belong together."
+        return gettext(
+            "This password repeats itself. Choose another one, such as four words that do not belong together."
+        )
     if len(name) > 2 and len(lowered.replace(name.casefold(), "")) < SHORTEST // 2:
-        return "This password is little more than the name of the account. Choose another one."
+        return gettext("This password is little more than the name of the account. Choose another one.")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.templating import Jinja2Templates
@@ -10,13 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import Response
 
+from web import translation
 from web.auth.csrf import csrf_token
+from web.category_names import category_name
 from web.http.preferences import theme_of
 
 _ROOM = Path(__file__).resolve().parent.parent
 STATIC = _ROOM / "static"
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_ROOM / "templates"),
+    extensions=["jinja2.ext.i18n"],
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -38,8 +41,17 @@ def render(
         "csrf": csrf_token(request),
         "path": request.url.path,
         "theme": theme_of(request),
+        "languages": translation.LANGUAGES,
     }
-    return _TEMPLATES.TemplateResponse(request, template, {**everywhere, **context}, status, headers)
+    language = translation.current_language() if template in translation.TRANSLATED else translation.ENGLISH
+    with translation.speaking(language):
+        everywhere["language"] = language
+        return _TEMPLATES.TemplateResponse(request, template, {**everywhere, **context}, status, headers)
+
+
+def environment() -> Environment:
+    """Return the environment of the templates."""
+    return _ENVIRONMENT
 
 
 def wants_page(request: Request) -> bool:
@@ -52,7 +64,7 @@ def percent(share: float | None, digits: int = 1) -> str:
     if share is None:
         return "-"
     text = f"{share * 100:.{digits}f}%"
-    return f"{100 - 10**-digits:.{digits}f}%" if share < 1 and text.startswith("100") else text
+    return _written(f"{100 - 10**-digits:.{digits}f}%" if share < 1 and text.startswith("100") else text)
 
 
 def count(number: int) -> str:
@@ -70,9 +82,14 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "-"
     if value < 60:
-        return f"{value:.1f} s"
+        return _written(f"{value:.1f} s")
     minutes, rest = divmod(round(value), 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
+
+
+def _written(number: str) -> str:
+    """Write a number with the decimal sign of the language: all but English have a comma."""
+    return number if translation.current_language() == translation.ENGLISH else number.replace(".", ",")
 
 
 def with_code(text: str) -> Markup:
@@ -82,7 +99,18 @@ def with_code(text: str) -> Markup:
     return Markup("").join(shown)
 
 
+# `install_gettext_callables` comes with the extension, so its type does not know it.
+cast(Any, _ENVIRONMENT).install_gettext_callables(
+    translation.gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
+)
 _ENVIRONMENT.globals.update(zip=zip)
 _ENVIRONMENT.filters.update(
-    with_code=with_code, percent=percent, count=count, plural=plural, seconds=seconds, from_json=json.loads
+    with_code=with_code,
+    role_name=translation.role_name,
+    category=category_name,
+    percent=percent,
+    count=count,
+    plural=plural,
+    seconds=seconds,
+    from_json=json.loads,
 )

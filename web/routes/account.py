@@ -17,6 +17,7 @@ from web.http.dependencies import AuthenticatorDep, LoggedIn, LoginAttemptsDep, 
 from web.http.errors import WebError
 from web.http.rendering import render
 from web.routes.login import too_many_attempts
+from web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 _Password = Annotated[str, Form(max_length=LONGEST)]
@@ -53,12 +54,12 @@ def change_password(
     if account is None:
         message = "Wrong password on the page that changes it"
         security_event("password_refused", message, user=user.name, address=address, level=logging.WARNING)
-        return _page(request, authenticator, user, "The current password is wrong.")
+        return _page(request, authenticator, user, gettext("The current password is wrong."))
     attempts.succeeded(user.name, address)
     if new != repeated:
-        return _page(request, authenticator, user, "The two new passwords are not the same.")
+        return _page(request, authenticator, user, gettext("The two new passwords are not the same."))
     if new == current:
-        return _page(request, authenticator, user, "The new password is the current one.")
+        return _page(request, authenticator, user, gettext("The new password is the current one."))
     try:
         changed = authenticator.accounts.change_password(account, new)
     except AccountsError as error:

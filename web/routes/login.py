@@ -18,6 +18,7 @@ from web.auth.users import Authenticator
 from web.http.dependencies import AuthenticatorDep, LoginAttemptsDep, SecondFactorsDep
 from web.http.errors import WebError
 from web.http.rendering import render
+from web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,7 +60,7 @@ def login(
         raise WebError(503, "busy", f"{str(error).capitalize()}. Try again.", {"Retry-After": "5"}) from error
     if account is None:
         security_event("login_failed", "Wrong name or password", user=user, address=address, level=logging.WARNING)
-        problem = "The name or the password is wrong."
+        problem = gettext("The name or the password is wrong.")
         context = {"next": own_path(next), "problem": problem, "name": name, "has_accounts": True}
         return render(request, "login.html", context, 401)
     if account.has_second_factor:
@@ -109,7 +110,7 @@ def login_with_code(
     if kind is None:
         message = "Wrong or used code of an authenticator app"
         security_event("code_refused", message, user=account.name, address=address, level=logging.WARNING)
-        problem = "The code is wrong, or it was used already. Wait for the next one."
+        problem = gettext("The code is wrong, or it was used already. Wait for the next one.")
         return render(request, "login_code.html", {"problem": problem}, 401)
     attempts.succeeded(account.name, address)
     authenticator.log_in(request, account)

@@ -17,12 +17,12 @@ from web.http.dependencies import AuthenticatorDep, LoginAttemptsDep, SecondFact
 from web.http.errors import WebError
 from web.http.rendering import render
 from web.routes.login import too_many_attempts
+from web.translation import gettext
 
 router = APIRouter(prefix="/account/second-factor", include_in_schema=False)
 _Password = Annotated[str, Form(max_length=LONGEST)]
 _Code = Annotated[str, Form(max_length=LONGEST_CODE)]
 _Token = Annotated[str, Form()]
-_WRONG_PASSWORD = "The current password is wrong."  # noqa: S105  (a message)
 
 
 @router.get("")
@@ -49,7 +49,7 @@ def begin(
     if account.has_second_factor:
         return RedirectResponse("/account/second-factor", 303)
     if not _is_password(request, authenticator, attempts, account, current):
-        return _page(request, factors, account, _WRONG_PASSWORD)
+        return _page(request, factors, account, gettext("The current password is wrong."))
     attempts.succeeded(account.name, authenticator.client_address(request))
     return _page(request, factors, account, secret=factors.begin(account.name))
 
@@ -71,7 +71,9 @@ def confirm(
         return RedirectResponse("/account/second-factor", 303)
     codes = factors.confirm(account.name, code)
     if codes is None:
-        return _page(request, factors, account, "The code is wrong. Is the clock of your phone right?", secret=secret)
+        return _page(
+            request, factors, account, gettext("The code is wrong. Is the clock of your phone right?"), secret=secret
+        )
     changed = authenticator.accounts.change(account.name, has_second_factor=True)
     authenticator.sessions.end_all(account.name)
     authenticator.log_in(request, changed)
@@ -96,12 +98,14 @@ def remove(
     if not account.has_second_factor:
         return RedirectResponse("/account/second-factor", 303)
     if not _is_password(request, authenticator, attempts, account, current):
-        return _page(request, factors, account, _WRONG_PASSWORD)
+        return _page(request, factors, account, gettext("The current password is wrong."))
     if factors.accept(account.name, code) is None:
         _log(
             request, authenticator, account, "code_refused", "Wrong or used code of an authenticator app", refused=True
         )
-        return _page(request, factors, account, "The code is wrong, or it was used already. Wait for the next one.")
+        return _page(
+            request, factors, account, gettext("The code is wrong, or it was used already. Wait for the next one.")
+        )
     attempts.succeeded(account.name, authenticator.client_address(request))
     authenticator.accounts.change(account.name, has_second_factor=False)
     factors.remove(account.name)
