@@ -5,7 +5,6 @@ import io
 import math
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from handler.request import EncodedPhoto, Request, parse
 from tests.support.drawn_photos import encoded, heic, sixteen_bit, striped, turned_by_exif
 from tests.support.handler_steps import CONTRACT, LIMITS, FakeRuntime, answered, prepared
 from tests.support.odd_jpegs import segment
-from tests.support.peak_memory import peak_mb
 from tests.support.photo_metadata import SECRET, with_secrets
 
 QUARTERS = {(1, 1): (200, 30, 30), (3, 1): (30, 200, 30), (1, 3): (30, 30, 200), (3, 3): (240, 240, 240)}
@@ -292,22 +290,6 @@ class TestFaults:
         assert isinstance(result, Predicted)
         assert result.picture is PictureResult.FAILED
         assert "picture" not in result.prediction
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
-def test_large_photos_get_a_picture_in_bounded_memory(mode: str, tmp_path: Path) -> None:
-    """In a process of its own; converted as a whole, 100 megapixels of RGBA took 1.4 GB and of 16 bits 1 GB."""
-    photo = encoded(Image.new(mode, (7_000, 7_000)), "PNG", compress_level=1)
-    before = "from tests.integration.test_picture import answer"
-    assert peak_mb(before, "assert 'picture' in answer(photo).prediction", photo, tmp_path) < 500
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
-def test_the_largest_photos_take_bounded_memory(mode: str, tmp_path: Path) -> None:
-    """Whether 100 megapixels stay within the limit of time depends on the processor; the memory does not."""
-    photo = encoded(Image.new(mode, (10_000, 10_000)), "PNG", compress_level=1)
-    before = "from tests.integration.test_picture import answer_or_refusal"
-    assert peak_mb(before, "assert answer_or_refusal(photo) in (200, 413)", photo, tmp_path) < 700
 
 
 def _pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """The results on real SQLite and real PostgreSQL."""
 
 import json
-import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +14,6 @@ from sqlalchemy import Connection, inspect, select, text
 from results import database as database_module
 from results import known_photos, photos, reporting, runs
 from results.database import Database, ResultsError, to_url
-from results.lock import Locked, run_lock
 from results.orders import NO_ORDER
 from results.photos import Classified, Failed, PhotoKey
 from results.runs import Counts
@@ -272,45 +270,6 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def test_a_value_without_scheme_is_a_path(tmp_path: Path) -> None:
     assert to_url(f"{tmp_path}/data/odd?name.db").database == f"{tmp_path}/data/odd?name.db"
     assert to_url("postgresql+psycopg://h/d").host == "h"
-
-
-def test_the_lock_holds_for_everybody_who_names_the_same_results(database: Database) -> None:
-    other = Database(database.engine.url.render_as_string(hide_password=False))
-    with run_lock(database), pytest.raises(Locked), run_lock(other):
-        pass
-    with run_lock(other):
-        pass
-    other.close()
-
-
-def test_shards_of_another_count_are_refused_and_told_who_runs(database: Database) -> None:
-    """They would overlap: photos sent twice, and both runs storing them."""
-    with run_lock(database, "0/2"), run_lock(database, "1/2"):
-        with pytest.raises(Locked, match=f"process {os.getpid()}") as caught, run_lock(database, "2/3"):
-            pass
-        assert "/2" in str(caught.value) or "shards of 2" in str(caught.value)
-        with pytest.raises(Locked), run_lock(database, "2/3"):  # the refused one holds nothing
-            pass
-    with run_lock(database, "2/3"), run_lock(database, "0/3"), pytest.raises(Locked), run_lock(database, "0/2"):
-        pass
-    with run_lock(database):
-        pass
-
-
-def test_a_refused_shard_leaves_no_lock_behind(database: Database) -> None:
-    with run_lock(database, "0/2"), pytest.raises(Locked), run_lock(database, "0/3"):
-        pass
-    with run_lock(database):
-        pass
-
-
-def test_shards_exclude_the_whole_but_not_each_other(database: Database) -> None:
-    with run_lock(database, "0/2"), run_lock(database, "1/2"):
-        for taken in ("", "0/2"):
-            with pytest.raises(Locked), run_lock(database, taken):
-                pass
-    with run_lock(database), pytest.raises(Locked), run_lock(database, "0/2"):
-        pass
 
 
 @pytest.mark.parametrize(
