@@ -115,7 +115,8 @@ def _apply(database: Database, photo_ids: Sequence[int], present: Present, dry_r
         if others:
             store_changes(connection, others, "threshold", present.audit_share)
         after = returns.final_decisions(connection, keys)
-        applied.returns = [ReturnChange(key, before[key], after[key]) for key in keys if before[key] != after[key]]
+        changed = ((key, before.get(key, "open"), after[key]) for key in keys)
+        applied.returns = [ReturnChange(*change) for change in changed if change[1] != change[2]]
         if dry_run:
             raise _RolledBack
 

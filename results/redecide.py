@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from results import derived
 from results.orders import Decision, Rule, decide, unpack
@@ -158,19 +158,33 @@ def store_changes(
         audit_share: share of the newly accepted photos that a person looks at, drawn at random.
     """
     moment = now()
-    for change in changes:
-        if change.expected_was != change.expected_category:
-            of_photo = update(photos).where(photos.c.id == change.photo_id)
-            connection.execute(of_photo.values(expected_category=change.expected_category))
-        if change.is_decided_anew:
-            was = json.dumps({**vars(change.was), "rule_id": change.was_by}, separators=(",", ":"))
-            row = {"prediction_id": change.prediction_id, "changed_at": moment, "cause": cause, "was": was}
-            connection.execute(insert(decision_changes).values(**row))
-            values = {**vars(change.is_now), "rule_id": change.is_by}
-            newly_accepted = change.was.decision == "review" and change.is_now.decision == "accept"
-            if newly_accepted and random.random() < audit_share:
-                values["audit"] = True
-            connection.execute(update(predictions_history).where(_answer.id == change.prediction_id).values(**values))
+    orders = [
+        {"of_photo": change.photo_id, "expected_category": change.expected_category}
+        for change in changes
+        if change.expected_was != change.expected_category
+    ]
+    decided = [change for change in changes if change.is_decided_anew]
+    if orders:
+        connection.execute(update(photos).where(photos.c.id == bindparam("of_photo")), orders)
+    if decided:
+        traces = [
+            {
+                "prediction_id": change.prediction_id,
+                "changed_at": moment,
+                "cause": cause,
+                "was": json.dumps({**vars(change.was), "rule_id": change.was_by}, separators=(",", ":")),
+            }
+            for change in decided
+        ]
+        connection.execute(insert(decision_changes), traces)
+        values = [
+            {"answer": change.prediction_id, **vars(change.is_now), "rule_id": change.is_by} for change in decided
+        ]
+        connection.execute(update(predictions_history).where(_answer.id == bindparam("answer")), values)
+    accepted = [change for change in decided if (change.was.decision, change.is_now.decision) == ("review", "accept")]
+    drawn = [change.prediction_id for change in accepted if random.random() < audit_share]
+    if drawn:
+        connection.execute(update(predictions_history).where(_answer.id.in_(drawn)).values(audit=True))
     derived.refresh(connection, [change.photo_id for change in changes])
 
 
