@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from results import derived, returns
+from results import derived, return_events, returns
 from results.fingerprints import remove_fingerprints
 from results.lookalikes import find_earlier
 from results.name_search import NameSearch
@@ -30,6 +30,7 @@ from results.schema import (
     predictions_history,
     product_photos,
     purged_rows,
+    repeat_verdicts,
     return_decisions,
     return_states,
     review_queue,
@@ -149,6 +150,9 @@ def _remove(connection: Connection, ids: list[int]) -> tuple[int, int]:
     connection.execute(delete(run_notes).where(of_manifest))
     connection.execute(delete(run_failures).where(run_failures.c.photo_id.in_(ids)))
     connection.execute(delete(review_queue).where(review_queue.c.photo_id.in_(ids)))
+    of_pair = or_(repeat_verdicts.c.photo_id.in_(ids), repeat_verdicts.c.earlier_id.in_(ids))
+    connection.execute(update(repeat_verdicts).where(of_pair).values(undoes=None))
+    connection.execute(delete(repeat_verdicts).where(of_pair))
     answers = connection.execute(delete(predictions_history).where(predictions_history.c.photo_id.in_(ids))).rowcount
     repeating = select(photos.c.id).where(photos.c.repeat_of.in_(ids), photos.c.id.not_in(ids)).order_by(photos.c.id)
     outliving = list(connection.execute(repeating).scalars())
@@ -166,6 +170,7 @@ def _forget_returns(connection: Connection, keys: Sequence[str]) -> None:
     of_gone = return_decisions.c.return_key.in_(gone)
     connection.execute(update(return_decisions).where(of_gone).values(undoes=None))
     connection.execute(delete(return_decisions).where(of_gone))
+    return_events.forget(connection, gone)
     connection.execute(delete(outbox).where(outbox.c.return_key.in_(gone)))
 
 

@@ -1,12 +1,12 @@
 """Lists of returns, a page at a time, and the decisions of people about whole returns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, Text, case, cast, func, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Text, case, cast, func, insert, or_, select, tuple_
 
-from results import reporting, returns
+from results import repeat_verdicts, reporting, returns, review_queue
 from results.schema import photos, predictions_history, return_decisions, return_states, run_failures
 from results.sql import now
 from results.views import RETURN_COLUMNS, outcomes
@@ -118,10 +118,16 @@ def find_return(connection: Connection, key: str) -> tuple[dict[str, Any], list[
     row = connection.execute(select(*_columns()).where(_state.return_key == key)).mappings().first()
     if row is None:
         raise NoSuchReturn(f"there is no return {key[2:]}")
-    which = photos.c.return_id == key[2:] if key.startswith("r:") else photos.c.id == int(key[2:])
-    of_return = outcomes.c.photo_id.in_(select(photos.c.id).where(which))
+    of_return = outcomes.c.photo_id.in_(select(photos.c.id).where(_of_return(key)))
     found = connection.execute(select(outcomes).where(of_return).order_by(outcomes.c.photo_id)).mappings()
     return dict(row), [dict(photo) for photo in found]
+
+
+def states_of(connection: Connection, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the states of these returns in the order of their keys, with ``LIST_COLUMNS``."""
+    found = connection.execute(select(*_columns()).where(_state.return_key.in_(keys))).mappings()
+    rows = {row["return_key"]: dict(row) for row in found}
+    return [rows[key] for key in keys if key in rows]
 
 
 def decide_return(
@@ -151,30 +157,39 @@ def decide_return(
     """
     if decision == "hold" and reason not in HOLD_REASONS:
         raise ValueError(f"a hold needs one of these reasons: {', '.join(HOLD_REASONS)}")
-    present = _locked(connection, key)
+    present = lock_return(connection, key)
     if seen_at is not None and present["changed_at"] != seen_at:
         raise ReturnChanged(present)
     row = {"return_key": key, "decision": decision, "reason": reason, "note": note}
     connection.execute(insert(return_decisions).values(decided_by=person, decided_at=now(), **row))
-    returns.refresh_keys(connection, [key])
-    return find_return(connection, key)[0]
+    return _refreshed(connection, key)
 
 
-def undo_decision(connection: Connection, key: str, person: str) -> dict[str, Any]:
+def undo_decision(connection: Connection, key: str, person: str, may_undo_others: bool = True) -> dict[str, Any]:
     """Take back the standing decision about a return, and return its new state.
+
+    A verdict "same item" about one of its photos was the cause of the decision, so it goes with it.
 
     Raises:
         NoSuchReturn: there is none.
-        NothingToUndo: no decision stands.
+        NothingToUndo: no decision stands, or it is another person's.
     """
-    _locked(connection, key)
+    lock_return(connection, key)
     standing = returns.standing_decisions(connection, [key]).get(key)
     if standing is None:
         raise NothingToUndo(f"no decision about return {key[2:]} stands")
+    if standing["decided_by"] != person and not may_undo_others:
+        raise NothingToUndo(f"this is a decision of {standing['decided_by']}; only they or an admin can take it back")
     row = {"return_key": key, "decision": "undone", "undoes": standing["id"]}
     connection.execute(insert(return_decisions).values(decided_by=person, decided_at=now(), **row))
-    returns.refresh_keys(connection, [key])
-    return find_return(connection, key)[0]
+    repeat_verdicts.take_back(connection, person, photo_ids(connection, key), "same_item")
+    return _refreshed(connection, key)
+
+
+def photo_ids(connection: Connection, key: str) -> list[int]:
+    """Return the ids of the photos of a return, in their order."""
+    query = select(photos.c.id).where(_of_return(key)).order_by(photos.c.id)
+    return list(connection.execute(query).scalars())
 
 
 def mismatches_by_pair(connection: Connection, run_id: int, most: int) -> list[dict[str, Any]]:
@@ -189,6 +204,17 @@ def mismatches_by_pair(connection: Connection, run_id: int, most: int) -> list[d
         .limit(most)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _of_return(key: str) -> ColumnElement[bool]:
+    return photos.c.return_id == key[2:] if key.startswith("r:") else photos.c.id == int(key[2:])
+
+
+def _refreshed(connection: Connection, key: str) -> dict[str, Any]:
+    """Bring the return and the queue of its photos up to date, and return its new state."""
+    returns.refresh_keys(connection, [key])
+    review_queue.refresh(connection, photo_ids(connection, key))
+    return find_return(connection, key)[0]
 
 
 def _columns() -> list[Any]:
@@ -210,7 +236,7 @@ def _listed(criteria: ReturnCriteria) -> Select[Any]:
     return query
 
 
-def _locked(connection: Connection, key: str) -> dict[str, Any]:
+def lock_return(connection: Connection, key: str) -> dict[str, Any]:
     """Lock the state of a return, so that one decision at a time looks at it."""
     row = connection.execute(select(*_columns()).where(_state.return_key == key).with_for_update()).mappings().first()
     if row is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, delete, exists, func, or_, select
 
-from results import outbox
+from results import outbox, return_events, return_queue
 from results.orders import SEPARATOR
 from results.schema import photos, return_decisions, return_states
 from results.sql import insert_into, now
@@ -27,6 +27,8 @@ _FINDINGS = {
     "refused": "refused",
     "failed": "failed",
 }
+_COUNTED = ("photos", *_FINDINGS, "first_seen", "newest_photo_at")
+_OF_QUEUE = ("category", "run_id")
 _STATE = tuple(column.name for column in return_states.c if column.name not in ("return_key", "changed_at"))
 
 
@@ -67,12 +69,13 @@ def refresh_keys(connection: Connection, keys: Sequence[str]) -> None:
             moment = now()
             new = insert_into(connection.dialect.name, return_states)
             values = {name: new.excluded[name] for name in (*_STATE, "changed_at")}
-            rows = [{**row, "changed_at": moment} for row in changed]
+            rows = [{name: row[name] for name in ("return_key", *_STATE)} | {"changed_at": moment} for row in changed]
             connection.execute(new.on_conflict_do_update(index_elements=["return_key"], set_=values), rows)
             for row in rows:
                 outbox.note(connection, before.get(row["return_key"]), row)
         if gone := before.keys() - after.keys():
             connection.execute(delete(return_states).where(return_states.c.return_key.in_(gone)))
+        return_queue.refresh(connection, some, [row for row in after.values() if return_queue.waits(row)])
 
 
 def return_key(return_id: str, photo_id: int) -> str:
@@ -85,13 +88,14 @@ def compute(connection: Connection, keys: Sequence[str]) -> list[dict[str, Any]]
     counted = connection.execute(_counting().where(_has_key(keys)).group_by(_KEY)).mappings().all()
     decisions = standing_decisions(connection, keys)
     ordered = _ordered(connection, keys)
+    marks = return_events.marks_of(connection, keys)
     return [
         {
             "return_key": row["return_key"],
             "return_id": row["return_id"],
             "ordered": ordered.get(row["return_key"]),
-            **{name: row[name] for name in ("photos", *_FINDINGS, "first_seen", "newest_photo_at")},
-            **state_of(dict(row), decisions.get(row["return_key"])),
+            **{name: row[name] for name in (*_COUNTED, *_OF_QUEUE)},
+            **return_events.add_marks(state_of(dict(row), decisions.get(row["return_key"])), marks[row["return_key"]]),
         }
         for row in counted
     ]
@@ -213,6 +217,10 @@ def _counting() -> Select[Any]:
         latest("refused", _outcome.decided_at).label("refused_at"),
         latest("match", _outcome.decided_by, _outcome.decided_by != "model").label("matched_by"),
         latest("match", _outcome.decided_at).label("matched_at"),
+        func.max(_outcome.predicted_class)
+        .filter(_outcome.finding.in_(("mismatch", "repeat", "unsure")))
+        .label("category"),
+        func.max(_outcome.run_id).label("run_id"),
         func.min(_outcome.created_at).label("first_seen"),
         func.max(_outcome.created_at).label("newest_photo_at"),
     ]

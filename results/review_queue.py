@@ -18,10 +18,13 @@ from sqlalchemy import (
     Delete,
     Insert,
     Select,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     delete,
+    exists,
     func,
     or_,
     select,
@@ -29,8 +32,9 @@ from sqlalchemy import (
     update,
 )
 
+from results.repeat_verdicts import is_another_item
 from results.reviews import has_standing_verdict
-from results.schema import predictions_history, review_queue
+from results.schema import predictions_history, return_decisions, review_queue
 from results.sql import insert_into, to_text
 from results.views import predictions
 
@@ -38,13 +42,26 @@ _queue = review_queue.c
 _of_current_answer = and_(
     predictions_history.c.photo_id == predictions.c.photo_id, predictions_history.c.run_id == predictions.c.run_id
 )
+_is_repeat = and_(
+    predictions.c.repeat_of.is_not(None), ~is_another_item(predictions.c.photo_id, predictions.c.repeat_of)
+)
+_undo = return_decisions.alias("undo")
+_RETURN_KEY = func.coalesce("r:" + predictions.c.return_id, "p:" + cast(predictions.c.photo_id, Text))
+_return_is_decided = exists().where(
+    return_decisions.c.return_key == _RETURN_KEY,
+    return_decisions.c.decision != "undone",
+    ~exists().where(_undo.c.undoes == return_decisions.c.id),
+)
 # Mismatches before repeats before the rest; the surest mismatch first, of the others the least sure.
 _PLACE = case(
     (predictions.c.mismatch == 1, 1 - predictions.c.confidence),
-    (predictions.c.repeat_of.is_not(None), 1 + predictions.c.confidence),
+    (_is_repeat, 1 + predictions.c.confidence),
     else_=2 + predictions.c.confidence,
 )
-_COLUMNS = ("photo_id", "prediction_id", "place", "predicted_class")
+_BY_ITSELF = or_(
+    and_(predictions.c.return_id.is_(None), predictions.c.repeat_of.is_(None)), predictions_history.c.audit
+)
+_COLUMNS = ("photo_id", "prediction_id", "place", "predicted_class", "by_itself")
 _SAME_PLACE = 1e-9
 KINDS = {"mismatch": (0.0, 1.0), "repeat": (1.0, 2.0), "unsure": (2.0, 4.0)}  # from above, to below this place
 
@@ -74,7 +91,7 @@ def refresh(connection: Connection, photo_ids: Sequence[int]) -> None:
     """Put photos into the queue, at their place, or take them out of it; who claims one keeps it.
 
     A photo waits while its newest answer wants a person (``review``, a mismatch, a repeat, or drawn for the audit) and
-    no verdict of a person stands.
+    no verdict of a person stands. Once a person decided about the whole return, only its spot checks wait.
     """
     for statement in _refreshing(connection.dialect.name):
         connection.execute(statement, {"photo_ids": list(photo_ids)})
@@ -102,14 +119,16 @@ def _wanted() -> Select[Any]:
             predictions_history.c.id.label("prediction_id"),
             _PLACE.label("place"),
             predictions.c.predicted_class,
+            _BY_ITSELF.label("by_itself"),
         )
         .join(predictions_history, _of_current_answer)
         .where(
             or_(
-                predictions.c.decision == "review",
-                predictions.c.mismatch == 1,
-                predictions.c.repeat_of.is_not(None),
                 predictions_history.c.audit,
+                and_(
+                    or_(predictions.c.decision == "review", predictions.c.mismatch == 1, _is_repeat),
+                    ~_return_is_decided,
+                ),
             ),
             ~has_standing_verdict(predictions.c.photo_id),
         )
@@ -127,6 +146,7 @@ def find_forgotten(connection: Connection, most: int) -> list[tuple[int, bool]]:
     differs = or_(
         _queue.prediction_id != wanted.c.prediction_id,
         _queue.predicted_class != wanted.c.predicted_class,
+        _queue.by_itself != wanted.c.by_itself,
         func.abs(_queue.place - wanted.c.place) > _SAME_PLACE,
     )
     waits = _queue.photo_id.is_not(None)
@@ -155,6 +175,7 @@ def claim(
     held: Sequence[int] = (),
     predicted_class: str | None = None,
     kind: str | None = None,
+    by_itself: bool = False,
 ) -> Claimed:
     """Give a desk its next photos, and keep them and those it holds from all others for a while.
 
@@ -166,13 +187,14 @@ def claim(
         held: photos that the desk shows already.
         predicted_class: only of this category.
         kind: only of this kind, of :data:`KINDS`.
+        by_itself: only photos that are decided on the page for single photos, not with their return.
     """
     now = datetime.now(UTC)
     until = {"claimed_by": desk, "claimed_until": to_text(now + timedelta(seconds=seconds))}
     free = or_(_queue.claimed_by.is_(None), _queue.claimed_by == desk, _queue.claimed_until < to_text(now))
     renewed = update(review_queue).where(_queue.photo_id.in_(held), free).values(until).returning(_queue.photo_id)
     kept = set(connection.execute(renewed).scalars())
-    wanted = and_(free, _queue.photo_id.not_in(held), *_filters(predicted_class, kind))
+    wanted = and_(free, _queue.photo_id.not_in(held), *_filters(predicted_class, kind, by_itself))
     query = select(_queue.photo_id).where(wanted).order_by(_queue.place, _queue.photo_id).limit(count)
     # PostgreSQL: two desks that look at the same moment each get rows of their own.
     fresh = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
@@ -188,10 +210,14 @@ def release(connection: Connection, desk: str) -> None:
 
 
 def count_waiting(
-    connection: Connection, most: int, predicted_class: str | None = None, kind: str | None = None
+    connection: Connection,
+    most: int,
+    predicted_class: str | None = None,
+    kind: str | None = None,
+    by_itself: bool = False,
 ) -> int:
     """Count the photos that wait, claimed ones too, up to a bound; counting on would tell nobody more."""
-    some = select(_queue.photo_id).where(*_filters(predicted_class, kind)).limit(most).subquery()
+    some = select(_queue.photo_id).where(true(), *_filters(predicted_class, kind, by_itself)).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
@@ -212,7 +238,11 @@ def waiting_categories(connection: Connection, most: int) -> list[tuple[str, int
 
 
 def page_in_order(
-    connection: Connection, size: int, kind: str | None = None, after: tuple[float, int] | None = None
+    connection: Connection,
+    size: int,
+    kind: str | None = None,
+    after: tuple[float, int] | None = None,
+    by_itself: bool = False,
 ) -> QueuePage:
     """Return one page of the photos that wait, leased ones too, in the order of the queue.
 
@@ -221,8 +251,9 @@ def page_in_order(
         size: photos of a page.
         kind: only of this kind, of :data:`KINDS`.
         after: the ``next_key`` of the page before.
+        by_itself: only photos that are decided on the page for single photos.
     """
-    filters = _filters(None, kind)
+    filters = _filters(None, kind, by_itself)
     if after is not None:
         place, photo_id = after
         filters.append(or_(_queue.place > place, and_(_queue.place == place, _queue.photo_id > photo_id)))
@@ -232,8 +263,8 @@ def page_in_order(
     return QueuePage([row.photo_id for row in rows], last)
 
 
-def _filters(predicted_class: str | None, kind: str | None) -> list[ColumnElement[bool]]:
-    filters: list[ColumnElement[Any]] = []
+def _filters(predicted_class: str | None, kind: str | None, by_itself: bool = False) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[Any]] = [_queue.by_itself] if by_itself else []
     if predicted_class is not None:
         filters.append(_queue.predicted_class == predicted_class)
     if kind is not None:

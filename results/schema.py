@@ -232,9 +232,12 @@ review_queue = Table(
     Column("prediction_id", _Id, ForeignKey("predictions_history.id"), nullable=False),
     Column("place", Float, nullable=False),  # the smallest comes first
     Column("predicted_class", Text, nullable=False),
+    # Decided on the page for single photos: it has no return and is no repeat, or it was drawn for a spot check.
+    Column("by_itself", Boolean, nullable=False, default=False, server_default=false()),
     Column("claimed_by", Text),  # the desk that shows it
     Column("claimed_until", Text),
     Index("ix_review_queue_place_photo_id", "place", "photo_id"),
+    Index("ix_review_queue_by_itself_place_photo_id", "by_itself", "place", "photo_id"),
     Index("ix_review_queue_predicted_class_place_photo_id", "predicted_class", "place", "photo_id"),
     Index("ix_review_queue_claimed_by", "claimed_by"),
     Index("ix_review_queue_prediction_id", "prediction_id"),
@@ -298,6 +301,38 @@ return_decisions = Table(
     Index("ix_return_decisions_decided_by_decided_at_id", "decided_by", "decided_at", "id"),
 )
 
+# What people write and mark on returns; append-only. The newest row of a kind counts.
+return_events = Table(
+    "return_events",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("return_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # note, flagged, unflagged, asked (the lead), withdrawn (the question)
+    Column("text", Text),
+    Column("person", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    CheckConstraint("kind IN ('note', 'flagged', 'unflagged', 'asked', 'withdrawn')", name="kind"),
+    Index("ix_return_events_return_key_id", "return_key", "id"),
+    Index("ix_return_events_person_return_key", "person", "return_key"),
+)
+
+# What people say about a photo and the earlier photo that it repeats. Append-only: an undo is one more row.
+repeat_verdicts = Table(
+    "repeat_verdicts",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("photo_id", _Id, ForeignKey("photos.id"), nullable=False),
+    Column("earlier_id", _Id, ForeignKey("photos.id"), nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("undoes", _Id, ForeignKey("repeat_verdicts.id")),
+    CheckConstraint("verdict IN ('same_item', 'another_item', 'undone')", name="verdict"),
+    Index("ix_repeat_verdicts_photo_id", "photo_id"),
+    Index("ix_repeat_verdicts_earlier_id", "earlier_id"),
+    Index("ix_repeat_verdicts_undoes", "undoes"),
+)
+
 RETURN_COUNTS = ("photos", "matching", "unsure", "mismatches", "repeats", "unusable", "refused", "failed")
 
 # The state of each return, kept up to date by results/returns.py so that lists of returns cost the same at any size.
@@ -316,11 +351,41 @@ return_states = Table(
     Column("first_seen", Text, nullable=False),
     Column("newest_photo_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
+    Column("flagged", Integer, nullable=False, default=0, server_default="0"),  # 1: a person marked it
+    Column("asked_by", Text),  # who asked the lead about it; NULL: nobody waits for an answer
+    Column("asked_at", Text),
     CheckConstraint("final_decision IN ('cleared', 'hold', 'open')", name="final_decision"),
     Index("ix_return_states_return_id", "return_id"),
     Index("ix_return_states_final_decision_changed_at_return_key", "final_decision", "changed_at", "return_key"),
     Index("ix_return_states_final_decision_first_seen_return_key", "final_decision", "first_seen", "return_key"),
     Index("ix_return_states_changed_at_return_key", "changed_at", "return_key"),
+    Index(
+        "ix_return_states_flagged", "changed_at", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged = 1")
+    ),
+    Index(
+        "ix_return_states_noted",
+        "changed_at",
+        sqlite_where=text("note IS NOT NULL"),
+        postgresql_where=text("note IS NOT NULL"),
+    ),
+)
+
+# The returns that wait for a person, in order; see results/return_queue.py.
+return_queue = Table(
+    "return_queue",
+    metadata,
+    Column("return_key", Text, primary_key=True),
+    Column("kind", Integer, nullable=False),  # 0 mismatch, 1 repeat, 2 the rest; the smallest comes first
+    Column("first_seen", Text, nullable=False),
+    Column("asked", Integer, nullable=False),  # 1: it waits for the lead
+    Column("category", Text),  # what the model saw on a photo that it was not content with
+    Column("run_id", _Id),  # the newest run that classified one of its photos
+    Column("claimed_by", Text),  # the desk that shows it
+    Column("claimed_until", Text),
+    Index("ix_return_queue_asked_kind_first_seen_return_key", "asked", "kind", "first_seen", "return_key"),
+    Index("ix_return_queue_category", "category"),
+    Index("ix_return_queue_run_id", "run_id"),
+    Index("ix_return_queue_claimed_by", "claimed_by"),
 )
 
 # Final decisions that the shop's system has not confirmed yet; written in the transaction of the decision.

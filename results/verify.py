@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, func, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
-from results import returns, review_queue
+from results import return_queue, returns, review_queue
 from results.schema import metadata, photos, predictions_history, purged_rows, reviews, run_failures, runs
 
 _MOST_LISTED = 100  # problems of a kind; who has more needs a backup, not a longer list
@@ -56,7 +56,11 @@ def verify(connection: Connection) -> list[Problem]:
     if found:
         return found  # each of these may make returns wrong as well, which would say nothing new
     wrong = (f"the state of return {key[2:]} contradicts its photos" for key in returns.find_wrong(connection))
-    return _listed("return", wrong)
+    misplaced = (
+        f"return {key[2:]} waits and should not, or does not wait as it should"
+        for key in return_queue.find_wrong(connection, _MOST_LISTED + 1)
+    )
+    return _listed("return", itertools.chain(wrong, misplaced))
 
 
 def _listed(kind: str, messages: Iterable[str]) -> list[Problem]:

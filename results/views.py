@@ -65,5 +65,8 @@ RETURN_COLUMNS = (
     "note",
     "first_seen",
     "newest_photo_at",
+    "flagged",  # 1 if a person marked it
+    "asked_by",
+    "asked_at",
 )
 returns = table("returns", *(column(name) for name in RETURN_COLUMNS))
