@@ -52,17 +52,18 @@ def main() -> None:
         if not Path(location).exists():
             started = time.perf_counter()
             database = Database(location)
-            _fill(database, chosen.rows)
+            fill(database, chosen.rows)
             database.close()
             print(f"{chosen.rows:,} predictions stored in {time.perf_counter() - started:.0f} s")
         settings = WebSettings(results_db=location, media_dir=Path(folder), web_dir=Path(folder) / "web")
-        with _served(settings) as url, _batch_run(location):
-            session = _Session(url)
+        with served(settings) as url, batch_run(location):
+            session = Session(url)
             _measure_pages(session)
             _measure_verdicts(session, chosen.verdicts)
 
 
-def _fill(database: Database, rows: int) -> None:
+def fill(database: Database, rows: int) -> None:
+    """Store predictions in nights of 20,000, two or three photos a return; two in five photos wait."""
     draw = random.Random(1)
     for start in range(0, rows, _NIGHT):
         numbers = range(start, min(start + _NIGHT, rows))
@@ -87,7 +88,7 @@ def _drawn(draw: random.Random, number: int, run: int) -> tuple[dict[str, Any], 
     day = f"2026-{1 + run % 12:02}-{1 + run % 28:02}T02:00:00.000Z"
     versions = {"model_version": "1.0.0", "contract_version": "1"}
     photo = {"id": number + 1, "source": "/inbox", "filename": f"night {run}/{number}.jpg", "sha256": f"{number:064x}"}
-    photo |= {"return_id": f"R-{number // 3}", "bytes": 1, "status": "classified", "created_at": day, **versions}
+    photo |= {"return_id": f"R-{number * 2 // 5}", "bytes": 1, "status": "classified", "created_at": day, **versions}
     answer = {"id": number + 1, "photo_id": number + 1, "run_id": run, "predicted_class": name, "timestamp": day}
     answer |= {"confidence": confidence, "decision": decision, "top3": _top3(name, confidence), **versions}
     answer["reason"] = "low_confidence" if decision == "review" else None
@@ -103,7 +104,8 @@ def _top3(name: str, confidence: float) -> str:
 
 
 @contextmanager
-def _served(settings: WebSettings) -> Iterator[str]:
+def served(settings: WebSettings) -> Iterator[str]:
+    """Serve the desk, and give its address."""
     server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -117,7 +119,7 @@ def _served(settings: WebSettings) -> Iterator[str]:
 
 
 @contextmanager
-def _batch_run(location: str) -> Iterator[None]:
+def batch_run(location: str) -> Iterator[None]:
     """Store outcomes from another process, group by group, at the rate of a fast service."""
     context = multiprocessing.get_context("spawn")
     ended = context.Event()
@@ -150,7 +152,9 @@ def _answered(number: int) -> Classified:
     return Classified(key, 1, "Socks", 0.3, "review", "low_confidence", top, "1.0.0", "1", fingerprint=looks)
 
 
-class _Session(requests.Session):
+class Session(requests.Session):
+    """A browser's cookies and token."""
+
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
@@ -160,15 +164,17 @@ class _Session(requests.Session):
         self.headers["X-CSRF-Token"] = token[1]
 
     def show(self, path: str) -> None:
+        """Get a page."""
         self.get(self.url + path, timeout=60).raise_for_status()
 
     def change(self, path: str, body: dict[str, Any]) -> Any:
+        """Post JSON and return the answer."""
         answer = self.request("POST", self.url + path, json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
 
-def _measure_pages(session: _Session) -> None:
+def _measure_pages(session: Session) -> None:
     pages = [
         "/review",
         "/review/grid",
@@ -186,29 +192,31 @@ def _measure_pages(session: _Session) -> None:
         "/figures",
     ]
     for path in pages:
-        _print(path, [_timed(partial(session.show, path)) for _ in range(20)])
+        print_times(path, [timed(partial(session.show, path)) for _ in range(20)])
     claim = {"desk": "benchmark-1", "count": 4}
-    _print("claim four photos", [_timed(lambda: session.change("/desk/claim", claim)) for _ in range(20)])
+    print_times("claim four photos", [timed(lambda: session.change("/desk/claim", claim)) for _ in range(20)])
     print(f"bound for a first page: {_PAGE_BOUND_MS:.0f} ms")
 
 
-def _measure_verdicts(session: _Session, count: int) -> None:
+def _measure_verdicts(session: Session, count: int) -> None:
     took: list[float] = []
     while len(took) < count:
         for photo in session.change("/desk/claim", {"desk": "benchmark-1", "count": 20})["photos"]:
             body = {"prediction_id": photo["prediction_id"], "kind": "not_ours"}
-            took.append(_timed(lambda: session.change(f"/photos/{photo['id']}/verdict", body)))  # noqa: B023
-    _print("a verdict", took[:count])
+            took.append(timed(lambda: session.change(f"/photos/{photo['id']}/verdict", body)))  # noqa: B023
+    print_times("a verdict", took[:count])
     print(f"bound for a verdict: {_VERDICT_BOUND_MS:.0f} ms")
 
 
-def _timed(call: Callable[[], object]) -> float:
+def timed(call: Callable[[], object]) -> float:
+    """Return how long a call takes, in milliseconds."""
     started = time.perf_counter()
     call()
     return (time.perf_counter() - started) * 1000
 
 
-def _print(name: str, took: list[float]) -> None:
+def print_times(name: str, took: list[float]) -> None:
+    """Print the least, the median and the 95th percentile."""
     ordered = sorted(took)
     p95 = ordered[int(len(ordered) * 0.95) - 1]
     print(f"{name:32} least {ordered[0]:6.1f} ms   p50 {statistics.median(ordered):6.1f} ms   p95 {p95:6.1f} ms")
