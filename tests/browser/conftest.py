@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.browser.viewer import chromium, viewer
 from tests.support.running_desk import RunningDesk, classify, served
 from tests.support.seeded_results import CATEGORIES
 from tests.support.stub_service import stub_service
 from web.http.server import BoundedProtocol
 from web.settings import WebSettings
+
+__all__ = ["chromium", "viewer"]
 
 
 @pytest.fixture(scope="session")

@@ -1,75 +1,18 @@
 """The desk as people use it: Debian's chromium, a keyboard, two reviewers, a phone."""
 
 import base64
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from results import runs
 from results.fingerprints import Fingerprint
 from results.runs import Counts
-from tests.conftest import ROOT
+from tests.browser.viewer import AXE, Viewer
 from tests.support.drawn_photos import SAMPLES
 from tests.support.running_desk import PASSWORD, RunningDesk
 from tests.support.seeded_results import Drawn, fill, unsure
-
-CHROMIUM = shutil.which("chromium")
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-_OPTIONS = "no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run"
-_WAIT = 20_000  # milliseconds; a busy machine is no fault of the page
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
-    expect.set_options(timeout=_WAIT)
-    with sync_playwright() as playwright:
-        arguments = [f"--{option}" for option in (*_OPTIONS.split(), "disable-quic")]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Viewer:
-    """Opens pages as somebody with a screen of some size, and remembers every complaint of the console."""
-
-    browser: Browser
-    screenshots: Path
-    contexts: list[BrowserContext] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def page(self, width: int = 1440, height: int = 900, **more: Any) -> Page:
-        context = self.browser.new_context(viewport={"width": width, "height": height}, **more)
-        context.set_default_timeout(_WAIT)
-        self.contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: self.note(message.type, message.text))
-        page.on("pageerror", lambda error: self.note("error", str(error)))
-        return page
-
-    def note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(f"{kind}: {text}")
-
-    def keep(self, page: Page, name: str) -> None:
-        page.screenshot(path=self.screenshots / f"{name}.png")
-
-
-@pytest.fixture
-def viewer(chromium: Browser, screenshots: Path) -> Iterator[Viewer]:
-    viewer = Viewer(chromium, screenshots)
-    yield viewer
-    for context in viewer.contexts:
-        context.close()
-    assert viewer.complaints == []
-
 
 NEXT_OR_CLEAR = """before => document.getElementById("panel").dataset.photo !== before
   || !document.getElementById("clear").hidden"""
@@ -91,9 +34,9 @@ def press(page: Page, *keys: str) -> str:
 
 
 def test_thirty_photos_without_touching_the_mouse(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(30)
+    desk.add_night(30, alone=True)
     page = viewer.page()
-    page.goto(f"{desk.url}/review")
+    page.goto(f"{desk.url}/review/photos")
     expect(page.locator("#frame img")).to_be_visible()
     viewer.keep(page, "desk")
     press(page, "Enter")
@@ -120,9 +63,9 @@ def test_thirty_photos_without_touching_the_mouse(desk: RunningDesk, viewer: Vie
 
 
 def test_undo_goes_back_and_erases_nothing(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(4)
+    desk.add_night(4, alone=True)
     page = viewer.page()
-    page.goto(f"{desk.url}/review")
+    page.goto(f"{desk.url}/review/photos")
     first = shown(page)
     press(page, "2")
     press(page, "1")
@@ -147,10 +90,10 @@ window.fetch = async (path, options) => {
 
 
 def test_a_photo_whose_verdict_is_on_its_way_is_not_given_out_again(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(8)
+    desk.add_night(8, alone=True)
     page = viewer.page()
     page.add_init_script(SLOW_VERDICTS)
-    page.goto(f"{desk.url}/review")
+    page.goto(f"{desk.url}/review/photos")
     seen = [shown(page)]
     with page.expect_response("**/desk/claim"):
         seen += [press(page, "Enter") for _ in range(2)]
@@ -167,11 +110,11 @@ def test_a_photo_whose_verdict_is_on_its_way_is_not_given_out_again(desk: Runnin
 def test_two_reviewers_never_see_the_same_photo(desk: RunningDesk, viewer: Viewer) -> None:
     desk.add_account("ada")
     desk.add_account("ben")
-    desk.add_night(12)
+    desk.add_night(12, alone=True)
     pages = []
     for name in ("ada", "ben"):
         page = viewer.page()
-        page.goto(f"{desk.url}/review")
+        page.goto(f"{desk.url}/review/photos")
         page.fill("[name=name]", name)
         page.fill("[name=password]", PASSWORD)
         page.click("text=Log in >> nth=-1")
@@ -196,9 +139,9 @@ def test_two_reviewers_never_see_the_same_photo(desk: RunningDesk, viewer: Viewe
 
 
 def test_a_photo_that_somebody_else_decided_is_told_and_left(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(3)
+    desk.add_night(3, alone=True)
     page = viewer.page()
-    page.goto(f"{desk.url}/review")
+    page.goto(f"{desk.url}/review/photos")
     photo = shown(page)
     ((prediction,),) = desk.rows(f"SELECT id FROM predictions_history WHERE photo_id = {photo}")
     desk.session().change(f"/photos/{photo}/verdict", {"prediction_id": prediction, "category": "Belts"})
@@ -218,8 +161,13 @@ def test_the_grid_accepts_all_but_the_wrong_ones(desk: RunningDesk, viewer: View
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     expect(page.locator("#accept")).to_have_text("Accept the other 3")
+    expect(page.locator("#shown")).to_have_text("5 of 5")
     viewer.keep(page, "grid")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")  # on a cell it marks, and never accepts a page
+    expect(page.locator("#accept")).to_have_text("Accept the other 2")
     page.keyboard.press("Enter")
+    page.keyboard.press("a")
     expect(page.locator("#clear-text")).to_have_text("2 that you clicked out wait at the desk.")
     assert desk.rows("SELECT verdict, to_class, count(*) FROM reviews GROUP BY 1, 2") == [("confirmed", "Socks", 3)]
     page.keyboard.press("u")
@@ -299,10 +247,10 @@ def test_similar_photos_are_one_click_away(desk: RunningDesk, viewer: Viewer) ->
 
 
 def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(6)
+    desk.add_night(6, alone=True)
     page = viewer.page(390, 844, has_touch=True, is_mobile=True)
     for path in (
-        "/review",
+        "/review/photos",
         "/review/grid",
         "/upload",
         "/runs",
@@ -317,7 +265,7 @@ def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) 
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{path} is {wide} pixels wider than the phone"
         viewer.keep(page, f"phone{path.replace('/', '-')}")
-    page.goto(f"{desk.url}/review")
+    page.goto(f"{desk.url}/review/photos")
     first = shown(page)
     page.tap("#top li:nth-child(2) button")
     page.wait_for_function("first => document.getElementById('panel').dataset.photo !== first", arg=first)
@@ -343,7 +291,7 @@ def test_axe_finds_nothing_serious(desk: RunningDesk, viewer: Viewer, scheme: st
     script = AXE.read_text(encoding="utf-8")
     found = []
     for path in (
-        "/review",
+        "/review/photos",
         "/review/grid",
         "/review/grid?category=Belts",
         "/upload",
@@ -370,18 +318,18 @@ def test_axe_finds_nothing_serious(desk: RunningDesk, viewer: Viewer, scheme: st
 
 
 def test_every_size_of_screen_and_both_schemes_are_kept_to_look_at(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(40)
+    desk.add_night(40, alone=True)
     for name, width, height, scheme in (
         ("4k", 3840, 2160, "light"),
         ("dark", 1440, 900, "dark"),
         ("tablet", 820, 1180, "light"),
     ):
         page = viewer.page(width, height, color_scheme=scheme)
-        for path in ("/review", "/figures", "/search"):
+        for path in ("/review/photos", "/figures", "/search"):
             page.goto(desk.url + path)
             page.wait_for_load_state("networkidle")
             viewer.keep(page, f"{name}{path.replace('/', '-')}")
-        page.goto(f"{desk.url}/review")
+        page.goto(f"{desk.url}/review/photos")
         shown(page)
         text = page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
         assert text >= (20 if width > 3000 else 16)

@@ -11,7 +11,8 @@ import requests
 import uvicorn
 
 from results.database import Database
-from tests.support.seeded_results import fill, night
+from results.photos import Classified
+from tests.support.seeded_results import Drawn, fill, night, night_of_returns, without_returns
 from tests.support.stub_service import StubService
 from web.app import create_app
 from web.auth.accounts import Accounts
@@ -40,11 +41,20 @@ class RunningDesk:
     def database(self) -> Database:
         return Database(self.settings.results_db)
 
-    def add_night(self, count: int) -> int:
-        """Store a run whose photos wait for a person."""
+    def add_night(self, count: int, alone: bool = False) -> int:
+        """Store a run whose photos wait for a person, each in a return of its own or each without a return."""
+        if alone:  # a longer night has a repeat, which is no single photo
+            return self._store(without_returns(night(count if count <= 6 else count + 1)))
+        return self._store(night(count))
+
+    def add_returns(self, count: int) -> int:
+        """Store a run with returns of one to three photos that wait for a person."""
+        return self._store(night_of_returns(count))
+
+    def _store(self, answers: list[tuple[Drawn, Classified]]) -> int:
         database = self.database
         try:
-            return fill(database, self.settings.media_dir, night(count))
+            return fill(database, self.settings.media_dir, answers)
         finally:
             database.close()
 

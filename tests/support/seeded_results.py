@@ -46,7 +46,7 @@ class Drawn:
             picture = ImageOps.mirror(image) if self.number % 2 else image.copy()
         picture.putpixel((0, 0), (self.number % 256, self.number // 256, 7))
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=88)
+        picture.save(buffer, "JPEG", quality=88, comment=f"{self.name} {self.number}")
         return buffer.getvalue()
 
 
@@ -95,3 +95,35 @@ def night(count: int) -> list[tuple[Drawn, Classified]]:
         key = replace(answers[5].photo, filename="2026-11-22/again.jpg", return_id="R-9001")
         drawn[6], answers[6] = drawn[5], replace(answers[5], photo=key)
     return list(zip(drawn, answers, strict=True))
+
+
+def without_returns(answers: list[tuple[Drawn, Classified]]) -> list[tuple[Drawn, Classified]]:
+    """Return the same photos without a return, and without the repeat."""
+    loose = [(drawn, replace(each, photo=replace(each.photo, return_id=""))) for drawn, each in answers]
+    return [pair for pair in loose if pair[1].photo.filename != "2026-11-22/again.jpg"]
+
+
+def night_of_returns(count: int) -> list[tuple[Drawn, Classified]]:
+    """Return answers of ``count`` returns of one to three photos: a third mismatches, some repeats, the rest unsure.
+
+    The first return is a mismatch with three photos. Every tenth return repeats a photo of the return before it.
+    """
+    names = list(SHOWN)
+    found: list[tuple[Drawn, Classified]] = []
+    for number in range(count):
+        for place in range((3, 1, 2)[number % 3]):
+            drawn = Drawn(names[(number + place) % len(names)], 3 * number + place)
+            seen = SHOWN[drawn.name]
+            ordered = seen[0] if number % 3 else "Sarees"
+            verdict = {"match_probability": 0.4, "match_verdict": "unsure", "reason": "unsure_match"}
+            if number % 3 == 0:
+                verdict = {"match_probability": 0.001, "match_verdict": "mismatch", "reason": "mismatch"}
+            answer = unsure(drawn, 0.4 + 0.5 * number / count, expected_category=ordered, **verdict)
+            return_id = f"R-{5000 + number}"
+            key = replace(answer.photo, filename=f"2026-11-22/{return_id}_{place}.jpg", return_id=return_id)
+            found.append((drawn, replace(answer, photo=key)))
+        if number % 10 == 9:
+            drawn, answer = next(pair for pair in found if pair[1].photo.return_id == f"R-{4999 + number}")
+            key = replace(answer.photo, filename=f"2026-11-22/{return_id}_again.jpg", return_id=return_id)
+            found.append((drawn, replace(answer, photo=key)))
+    return found

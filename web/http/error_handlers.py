@@ -36,7 +36,8 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(WebError)
     def on_web_error(request: Request, error: WebError) -> Response:
         if error.status == 401 and wants_page(request) and request.method == "GET":
-            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/login?next={quote(request.url.path + query)}", 303)
         if error.body["error"]["code"] == "password_change_required" and wants_page(request):
             return RedirectResponse("/account", 303)
         return _respond(request, error.status, error.body, error.headers)

@@ -5,12 +5,12 @@ import json
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from results import reviews
+from results import product_photos, reviews
 from results.search import photos_by_id, repeats_of, sha256_of_photo, similar_photos
 from web.http.dependencies import VIEWERS_ONLY, CategoriesDep, DatabaseDep, PhotoId, PicturesDep
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.pictures import Size
+from web.pictures import Pictures, Size
 
 router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
@@ -44,11 +44,23 @@ def photo_page(
     return render(request, "photo.html", context)
 
 
+@router.get("/photos/{photo_id}/product")
+def product_picture(request: Request, database: DatabaseDep, pictures: PicturesDep, photo_id: PhotoId) -> Response:
+    """Send the shop's picture of what was ordered; 304 if the browser has it."""
+    with database.reading() as connection:
+        product = product_photos.of_photos(connection, [photo_id]).get(photo_id)
+    return _sent(request, pictures, product.sha256 if product is not None else None, "picture", photo_id)
+
+
 @router.get("/photos/{photo_id}/{size}")
 def picture(request: Request, database: DatabaseDep, pictures: PicturesDep, photo_id: PhotoId, size: Size) -> Response:
     """Send a photo's copy, or its thumbnail; 304 if the browser has it."""
     with database.reading() as connection:
         sha256 = sha256_of_photo(connection, photo_id)
+    return _sent(request, pictures, sha256, size, photo_id)
+
+
+def _sent(request: Request, pictures: Pictures, sha256: str | None, size: Size, photo_id: int) -> Response:
     path = pictures.find(sha256, size) if sha256 is not None else None
     if path is None:
         raise WebError(404, "no_picture", f"There is no picture of photo {photo_id}.")

@@ -98,6 +98,9 @@ class Return(BaseModel):
     note: str | None
     first_seen: str
     newest_photo_at: str
+    flagged: int
+    asked_by: str | None
+    asked_at: str | None
     changed_at: str
 
 

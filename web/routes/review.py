@@ -1,4 +1,4 @@
-"""The review desk: photos that wait for a person, leased so that no two people get the same one."""
+"""Single photos that wait for a person, leased so that no two people get the same one, and the grid."""
 
 import json
 from collections.abc import Iterator
@@ -55,6 +55,7 @@ class Claim(BaseModel):
     held: list[Id] = Field(default=[], max_length=200)
     category: Category | None = None
     kind: Kind | None = None
+    by_itself: bool = Field(False, description="only photos that are not decided with their return")
 
 
 class Decision(BaseModel):
@@ -84,23 +85,23 @@ class Release(BaseModel):
     desk: Tab
 
 
-@router.get("/review", include_in_schema=False, dependencies=VIEWERS_ONLY)
-def review_page(
+@router.get("/review/photos", include_in_schema=False, dependencies=VIEWERS_ONLY)
+def photos_page(
     request: Request, database: DatabaseDep, categories: CategoriesDep, settings: SettingsDep, kind: Kind | None = None
 ) -> Response:
-    """Show the desk. Its script asks for the photos."""
-    return render(request, "review.html", {**_page_context(database, categories, settings), "kind": kind})
+    """Show the photos that are decided by themselves. The page's script asks for them."""
+    return render(request, "review_photos.html", {**_page_context(database, categories, settings), "kind": kind})
 
 
 @router.get("/review.csv", include_in_schema=False, dependencies=VIEWERS_ONLY)
-def queue_csv(database: DatabaseDep, kind: Kind | None = None) -> Response:
-    """Send the whole queue in its order as CSV."""
+def queue_csv(database: DatabaseDep, kind: Kind | None = None, by_itself: bool = False) -> Response:
+    """Send the photos that wait, in their order, as CSV; also those of returns unless `by_itself`."""
 
     def pages() -> Iterator[list[list[Any]]]:
         after = None
         while True:
             with database.reading() as connection:
-                page = review_queue.page_in_order(connection, _ROWS_AT_ONCE, kind, after)
+                page = review_queue.page_in_order(connection, _ROWS_AT_ONCE, kind, after, by_itself)
                 rows = photos_by_id(connection, page.photo_ids)
             yield [[row[name] for name in SEARCH_COLUMNS] for row in rows]
             if (after := page.next_key) is None:
@@ -146,9 +147,10 @@ def claim(
             body.held,
             body.category,
             body.kind,
+            body.by_itself,
         )
         found = photos_by_id(connection, claimed.photo_ids)
-        waiting = review_queue.count_waiting(connection, MOST_COUNTED, body.category, body.kind)
+        waiting = review_queue.count_waiting(connection, MOST_COUNTED, body.category, body.kind, body.by_itself)
     photos = [_for_desk(photo) for photo in pictures.with_picture_flags(found)]
     return {"photos": photos, "lost": claimed.lost, "waiting": waiting}
 
@@ -194,14 +196,17 @@ def decide(
     "/desk/accept", dependencies=CSRF_PROTECTED, responses=errors(401, 403, 413, 422, 503), summary="Accept many photos"
 )
 def accept(database: DatabaseDep, user: Reviewer, body: Acceptance) -> dict[str, Any]:
-    """Confirm many predictions. Photos that another person decided in the meantime are listed as refused."""
+    """Confirm many predictions. Mismatches, repeats and what another person decided are listed as refused."""
     stored, refused = [], []
     with database.writing() as connection:
         shown = photos_by_id(connection, [photo.photo_id for photo in body.photos])
         classes = {(photo["photo_id"], photo["prediction_id"]): photo["predicted_class"] for photo in shown}
+        doubtful = {row["photo_id"] for row in shown if row["mismatch"] == 1 or row["repeat_of"] is not None}
         for photo in sorted(body.photos, key=lambda photo: photo.photo_id):  # in the order in which runs lock them
             key = (photo.photo_id, photo.prediction_id)
             try:
+                if photo.photo_id in doubtful:
+                    raise NoSuchPhoto(f"photo {photo.photo_id} is a mismatch or a repeat: decide it with its return")
                 if key not in classes:
                     raise NoSuchPhoto(f"photo {photo.photo_id} was purged, or classified again")
                 review_id = _store(connection, user, Verdict(*key, "category", classes[key]))
@@ -248,7 +253,10 @@ def _refusal(standing: dict[str, Any]) -> str:
 def _page_context(database: Database, categories: Categories, settings: WebSettings) -> dict[str, Any]:
     """Return what the desk and the grid show around the photos."""
     with database.reading() as connection:
-        counts = {name: review_queue.count_waiting(connection, MOST_COUNTED, kind=name) for name in review_queue.KINDS}
+        counts = {
+            name: review_queue.count_waiting(connection, MOST_COUNTED, kind=name, by_itself=True)
+            for name in review_queue.KINDS
+        }
     return {
         "categories": categories.names(),
         "counts": counts,

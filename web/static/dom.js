@@ -46,10 +46,14 @@ export function percent(share) {
   return `${(share < 1 ? Math.min(share * 100, 99.9) : 100).toFixed(1)}%`;
 }
 
-/** Show a message for some seconds; an error stays longer. */
+const MOST_MESSAGES = 3;
+
+/** Show a message for some seconds; an error stays longer. The oldest goes when there are too many. */
 export function say(text, kind = "") {
   const note = element("p", { class: `message ${kind}` }, text);
-  document.getElementById("messages").append(note);
+  const messages = document.getElementById("messages");
+  messages.append(note);
+  while (messages.children.length > MOST_MESSAGES) messages.firstElementChild.remove();
   setTimeout(() => note.remove(), kind === "bad" ? 9000 : 3500);
 }
 
@@ -59,11 +63,17 @@ export class Refused extends Error {
     super(error.message);
     this.status = status;
     this.code = error.code;
+    this.changes = error.changes ?? [];
   }
 }
 
-/** Post JSON or a form to the desk's server and return its response. */
-export async function post(path, body, more = {}) {
+/**
+ * Post JSON or a form to the desk's server and return its response.
+ *
+ * If the session has ended, the page goes to the login and comes back to its own address. A request with `keep`, the
+ * words for what it does, is then sent again for the same person.
+ */
+export async function post(path, body, { keep = null, ...more } = {}) {
   const headers = { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content, Accept: "application/json" };
   const isForm = body instanceof FormData;
   if (!isForm) headers["Content-Type"] = "application/json";
@@ -75,11 +85,42 @@ export async function post(path, body, more = {}) {
   }
   const value = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
+    // Without the session's cookie, the token of the page means nothing any more.
+    if (answer.status === 401 || value.error?.code === "csrf") {
+      if (keep) keepForLogin({ path, body, keep });
+      location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+    }
     throw new Refused(answer.status, value.error ?? { code: "unknown", message: `The server answered ${answer.status}.` });
   }
   return value;
 }
+
+const KEPT = "kept-for-login";
+const person = () => document.querySelector("meta[name=person]")?.content ?? "";
+
+function keepForLogin(request) {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+  sessionStorage.setItem(KEPT, JSON.stringify([...kept, { ...request, person: person() }]));
+}
+
+/** Send what could not be sent when the session ended, if the same person is back. */
+async function sendKept() {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+  if (kept.length === 0 || !person()) return;
+  sessionStorage.removeItem(KEPT);
+  for (const request of kept) {
+    if (request.person !== person()) say(`Not stored, because ${request.person} decided it: ${request.keep}`, "bad");
+    else {
+      await post(request.path, request.body, { keep: request.keep }).then(
+        () => say(`Stored after your login: ${request.keep}`, "good"),
+        (error) => say(`${request.keep}: ${error.message}`, "bad"),
+      );
+    }
+  }
+}
+
+/** Fulfilled when everything that waited for a login has been sent. */
+export const resumed = sendKept();
 
 /** Return the name of this browser tab. It survives a reload, so that the tab gets its photos back. */
 export function tabName() {

@@ -1,11 +1,15 @@
-// The review desk: one photo at a time, for the keyboard. The server leases each photo to one reviewer.
-import { bar, element, isTyping, percent, post, say, tabName } from "./dom.js";
+// Single photos: one photo at a time, for the keyboard. The server leases each photo to one reviewer.
 import { Chooser } from "./chooser.js";
+import { bar, element, percent, post, resumed, say, tabName } from "./dom.js";
+import { helpOnQuestionMark, keyOf } from "./keys.js";
+import { hasLast, remember, takeLast } from "./undo.js";
+import { Viewer } from "./viewer.js";
 
 const AHEAD = 3; // photos fetched before they are needed
 const desk = document.getElementById("desk");
 const at = (id) => document.getElementById(id);
 const tab = tabName();
+const viewer = new Viewer(at("frame"));
 const chooser = new Chooser(at("category"), at("options"), JSON.parse(desk.dataset.categories), choose);
 
 // All photos of this tab: { photo, said, review, sending, turn, lost }. `turn` counts the reviewer's actions on a photo.
@@ -14,6 +18,7 @@ let index = 0;
 let done = 0;
 let fetching = null;
 let waiting = 0;
+let failed = null; // the message of the last claim, if it failed
 let undoing = Promise.resolve();
 
 const isOpen = (item) => !item.said && !item.lost;
@@ -29,8 +34,15 @@ async function claim(count) {
   const held = items.filter((item) => isOpen(item) || item.sending).slice(-100);
   const turns = new Map(items.map((item) => [item, item.turn]));
   const isAsAsked = (item) => turns.get(item) === item.turn;
-  const body = { desk: tab, count, held: held.map((item) => item.photo.id), kind: desk.dataset.kind || null };
-  const answer = await post("/desk/claim", body);
+  const body = { desk: tab, count, held: held.map((item) => item.photo.id), kind: desk.dataset.kind || null, by_itself: true };
+  let answer;
+  try {
+    answer = await post("/desk/claim", body);
+  } catch (error) {
+    failed = error.message;
+    throw error;
+  }
+  failed = null;
   waiting = answer.waiting;
   for (const item of held) if (answer.lost.includes(item.photo.id) && isOpen(item) && isAsAsked(item)) item.lost = true;
   for (const photo of answer.photos) {
@@ -46,9 +58,10 @@ function fetchAhead() {
   const ahead = items.slice(index).filter(isOpen).length;
   if (fetching || ahead > AHEAD) return fetching;
   fetching = claim(AHEAD + 1)
-    .catch((error) => say(error.message, "bad"))
+    .catch(() => {})
     .finally(() => {
       fetching = null;
+      drawTrouble();
     });
   return fetching;
 }
@@ -64,12 +77,18 @@ async function show() {
   const item = current();
   at("panel").hidden = !item;
   document.querySelector(".stage").hidden = !item;
-  at("clear").hidden = Boolean(item);
+  at("clear").hidden = Boolean(item) || Boolean(failed);
+  drawTrouble();
   if (item) draw(item);
-  else sayClear();
+  else if (!failed) sayClear();
   at("previous").disabled = !items.slice(0, index).some((other) => !other.lost);
-  at("undo").disabled = !items.some((other) => other.review);
+  at("undo").disabled = !hasLast(isPhoto);
   fetchAhead();
+}
+
+function drawTrouble() {
+  at("trouble").hidden = !failed;
+  if (failed) at("trouble-text").textContent = `The desk does not know what waits. ${failed}`;
 }
 
 function sayClear() {
@@ -83,9 +102,10 @@ function sayClear() {
 function draw({ photo, said }) {
   const picture = photo.picture
     ? element("img", { src: `/photos/${photo.id}/picture`, alt: `Photo ${photo.filename}` })
-    : element("p", { class: "quiet" }, "There is no picture of this photo.");
-  picture.addEventListener("error", () => picture.replaceWith(element("p", { class: "quiet" }, "The picture cannot be shown.")));
+    : element("p", { class: "quiet" }, "The picture of this photo is lost. Enter does not decide it; press a number if you know what it shows.");
+  picture.addEventListener("error", () => picture.replaceWith(element("p", { class: "quiet" }, "The picture of this photo is lost.")));
   at("frame").replaceChildren(picture);
+  viewer.show(photo.picture ? picture : null);
   at("facts").replaceChildren(...facts(photo, said));
   at("top").replaceChildren(...photo.top.map((entry, place) => choice(entry, place)));
   at("details").replaceChildren(...details(photo));
@@ -135,10 +155,12 @@ async function decide(kind, category, said) {
   if (!item || !isOpen(item)) return;
   Object.assign(item, { said, sending: true, turn: item.turn + 1 });
   const body = { prediction_id: item.photo.prediction_id, kind, category };
-  item.review = post(`/photos/${item.photo.id}/verdict`, body).then(
+  item.review = post(`/photos/${item.photo.id}/verdict`, body, { keep: `${item.photo.filename}: ${said}` }).then(
     (answer) => {
       item.sending = false;
       count(1, answer.waiting);
+      remember({ kind: "single", photo: item.photo.id, review: answer.review_id, label: item.photo.filename });
+      at("undo").disabled = false;
       return answer.review_id;
     },
     (error) => {
@@ -161,28 +183,36 @@ function count(change, left) {
   if (!desk.dataset.kind && all && !all.textContent.endsWith("+")) all.textContent = left;
 }
 
+const isPhoto = (entry) => entry.kind === "single";
+
 /** Undo one verdict after the other: the order of two requests at the same time is not defined. */
 function undo() {
   undoing = undoing.then(takeBack);
 }
 
-/** Take back the verdict on the current photo, or the last verdict. */
+/** Take back the verdict on the current photo, or the last verdict of this tab, also one from before a reload. */
 async function takeBack() {
-  const target = current()?.review ? current() : items.filter((item) => item.review).at(-1);
-  if (!target) return;
-  const pending = target.review;
-  target.review = null;
-  const review = await pending;
-  if (!review) return;
+  await Promise.all(items.filter((item) => item.sending).map((item) => item.review));
+  const here = current();
+  const entry = (here?.said && takeLast((other) => isPhoto(other) && other.photo === here.photo.id)) || takeLast(isPhoto);
+  if (!entry) return;
   try {
-    const answer = await post(`/verdicts/${review}/undo`, {});
-    Object.assign(target, { said: null, turn: target.turn + 1 });
-    index = items.indexOf(target);
-    count(-1, answer.waiting);
-    await claim(0);
-    say(`Taken back: ${target.photo.filename}`);
+    const answer = await post(`/verdicts/${entry.review}/undo`, {});
+    say(`Taken back: ${entry.label}`);
+    const target = items.find((item) => item.photo.id === entry.photo);
+    if (target) {
+      Object.assign(target, { said: null, review: null, turn: target.turn + 1 });
+      index = items.indexOf(target);
+      count(-1, answer.waiting);
+      await claim(0);
+    } else {
+      const place = index;
+      await claim(1); // the photo waits again, and most often it is the first
+      const found = items.findIndex((item) => item.photo.id === entry.photo);
+      index = found < 0 ? place : found;
+    }
   } catch (error) {
-    if (error.code === "offline") target.review = pending;
+    if (error.code === "offline") remember(entry);
     say(error.message, "bad");
   }
   show();
@@ -196,19 +226,46 @@ function move(step) {
   show();
 }
 
+/** Return true if the picture on the screen has been shown: Enter decides nothing that nobody saw. */
+function wasSeen() {
+  const picture = at("frame").querySelector("img");
+  return Boolean(picture?.complete && picture.naturalWidth > 0);
+}
+
+// "u" takes back; as the first letter of a word it begins a search. The next key within this time tells them apart.
+const WORD_MS = 350;
+let pendingUndo = null;
+
 document.addEventListener("keydown", (event) => {
-  if (isTyping(event)) return;
-  const key = event.key;
+  if (document.querySelector("dialog[open]")) return;
+  const key = keyOf(event);
   const item = current();
-  const onLink = event.target.closest("a, button") !== null;
+  const onLink = event.target.closest("a, button, summary") !== null;
+  const isLetter = /^[a-z]$/.test(key);
+  if (pendingUndo !== null) {
+    clearTimeout(pendingUndo);
+    pendingUndo = null;
+    if (isLetter && key !== "u" && item && isOpen(item)) {
+      chooser.open(`u${key}`);
+      event.preventDefault();
+      return;
+    }
+    undo();
+  }
   if (key === "ArrowRight") move(1);
   else if (key === "ArrowLeft") move(-1);
-  else if (key.toLowerCase() === "u") undo();
-  else if (item && key >= "1" && key <= "3" && item.photo.top[key - 1]) choose(item.photo.top[key - 1].class);
+  else if (key === "u") pendingUndo = setTimeout(() => {
+    pendingUndo = null;
+    undo();
+  }, WORD_MS);
+  else if (event.shiftKey && key === "z") viewer.zoom();
+  else if (event.shiftKey && key === "r") viewer.rotate();
+  else if (item && /^[1-3]$/.test(key) && item.photo.top[key - 1]) choose(item.photo.top[key - 1].class);
   else if (item && key === "4") choose("not_ours");
   else if (item && key === "5") choose("unusable");
-  else if (item && key === "Enter" && !onLink) choose(item.photo.predicted_class);
-  else if (item && isOpen(item) && (key === "/" || /^[a-z]$/i.test(key))) chooser.open(key === "/" ? "" : key);
+  else if (item && key === "Enter" && !onLink) {
+    if (wasSeen()) choose(item.photo.predicted_class);
+  } else if (item && isOpen(item) && (key === "/" || isLetter)) chooser.open(key === "/" ? "" : key);
   else return;
   event.preventDefault();
 });
@@ -218,16 +275,19 @@ at("next").addEventListener("click", () => move(1));
 at("undo").addEventListener("click", undo);
 at("not-ours").addEventListener("click", () => choose("not_ours"));
 at("unusable").addEventListener("click", () => choose("unusable"));
+at("retry").addEventListener("click", () => claim(0).then(show, drawTrouble));
 
 setInterval(async () => {
   if (fetching) return;
   await claim(0).catch(() => {});
+  drawTrouble();
   if (!current() || current().lost) show();
 }, Number(desk.dataset.renew) * 1000);
 addEventListener("pagehide", () => {
   post("/desk/release", { desk: tab }, { keepalive: true }).catch(() => {});
 });
 addEventListener("pageshow", (event) => {
-  if (event.persisted) claim(0).then(show, () => {});
+  if (event.persisted) claim(0).then(show, drawTrouble);
 });
-show();
+helpOnQuestionMark();
+resumed.finally(show);
