@@ -23,6 +23,7 @@ from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import encoded, striped
 from tests.support.stub_service import NOT_A_PHOTO, Answer, StubService, prediction, stub_service
 
+pytestmark = pytest.mark.timeout(7200)
 EVERY = int(os.environ.get("FAULTS_EVERY", "1"))
 PHOTOS = {
     "r-1/front.jpg": encoded(striped(seed=1)),
