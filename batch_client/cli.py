@@ -1,6 +1,7 @@
 """``batch-client``: the commands that run."""
 
 import json
+import os
 import signal
 import threading
 from contextlib import closing
@@ -33,12 +34,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Classify folders of photos and keep what was found.",
 )
 Source = Annotated[
     str | None, typer.Argument(help="Folder of photos, or s3://, gs://, az://, sftp:// and its path; default: INBOX.")
 ]
 SourceName = Annotated[str, typer.Option(help="Store the source under this name instead of its path or URL.")]
+
+
+@app.callback()
+def prepare(context: typer.Context) -> None:
+    """Classify folders of photos and keep what was found."""
+    # Results, pictures, originals, reports and logs are about people: other users of the machine must not read them.
+    before = os.umask(0o077)
+    context.call_on_close(lambda: os.umask(before))
 
 
 @app.command()
