@@ -76,7 +76,11 @@ def evaluate(
     if not result.outcomes:
         raise ValueError(f"{data}: not one photo could be classified; the first: {result.unreadable[0]}")
     order = reports.order_report(result.outcomes, served.contract)
-    report: dict[str, Any] = {"groups": result.figures(), "order_check": order}
+    report: dict[str, Any] = {
+        "groups": result.figures(),
+        "accept_thresholds": reports.accept_report(result.outcomes),
+        "order_check": order,
+    }
     reports.show(result.outcomes, report)
     if order is None:
         found.notes.append(f"order check: {archive} has none; `python -m training calibrate-match` gives a model one")

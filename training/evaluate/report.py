@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from training.data.csv_files import read_labels
-from training.evaluate import order_check, order_tables, tables
+from training.evaluate import accept_thresholds, order_check, order_tables, tables
 from training.evaluate.outcomes import Outcome, by_group, figures_of, judged_of
 from training.evaluate.reviewed import relabelled, worst_mistakes
 
@@ -18,7 +18,7 @@ def by_reviewed_labels(
     """Return the outcomes under reviewed labels, and the report on them.
 
     The report has ``labels``, ``undecidable`` (photos that are left out because nobody can judge them), ``groups``,
-    ``order_check`` and ``worst_mistakes``.
+    ``accept_thresholds``, ``order_check`` and ``worst_mistakes``.
 
     Raises:
         FileNotFoundError, ValueError: the labels cannot be read, or belong to none of the photos.
@@ -31,9 +31,15 @@ def by_reviewed_labels(
         "labels": str(labels),
         "undecidable": len(outcomes) - len(judged),
         "groups": figures,
+        "accept_thresholds": accept_report(judged),
         "order_check": order_report(judged, contract),
         "worst_mistakes": worst_mistakes(judged),
     }
+
+
+def accept_report(outcomes: Sequence[Outcome]) -> dict[str, list[dict[str, Any]]]:
+    """Return by group what other accept thresholds would give."""
+    return {group: accept_thresholds.by_threshold(members) for group, members in by_group(outcomes).items()}
 
 
 def order_report(outcomes: Sequence[Outcome], contract: dict[str, Any]) -> dict[str, Any] | None:
@@ -61,13 +67,15 @@ def show(outcomes: Sequence[Outcome], report: dict[str, Any]) -> None:
 
     Args:
         outcomes: that the report is on.
-        report: with ``groups`` and ``order_check``; reviewed labels also have ``labels``, ``undecidable`` and
-            ``worst_mistakes``.
+        report: with ``groups``, ``accept_thresholds`` and ``order_check``; that of reviewed labels also has
+            ``labels``, ``undecidable`` and ``worst_mistakes``.
     """
     console = Console(width=tables.width_for(len(report["groups"])))
     if "labels" in report:
         console.print(f"by the labels of {report['labels']}; {report['undecidable']} photos left out as undecidable\n")
     tables.show(console, outcomes, report["groups"])
+    for group, rows in report["accept_thresholds"].items():
+        console.print(tables.accept_table(group, rows))
     if report["order_check"] is not None:
         order_tables.show(console, report["order_check"])
     if "worst_mistakes" in report:

@@ -143,6 +143,17 @@ def _confusions_table(group: str, outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
+def accept_table(group: str, rows: Sequence[dict[str, Any]]) -> Table:
+    """List what other accept thresholds would give (:mod:`training.evaluate.accept_thresholds`)."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{escape(group)}: other accept thresholds", title_justify="left")
+    for heading in ("threshold", "accepted", "photos", "wrong", "items outside the 27"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        counts = (str(row[name]) for name in ("accepted_n", "wrong_n", "unknown_accepted"))
+        table.add_row(f"{row['threshold']:g}", _percent(row["accepted_share"]), *counts)
+    return table
+
+
 def mistakes_table(mistakes: Sequence[dict[str, Any]]) -> Table:
     """List wrong answers (:func:`training.evaluate.reviewed.worst_mistakes`), the most confident first."""
     table = Table(box=box.SIMPLE_HEAD, title="wrong answers of the highest confidence", title_justify="left")

@@ -1,5 +1,6 @@
 """Figures by labels that people gave after they had looked at the photos, and how far two passes agree."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from training.data.categories import UNKNOWN
 from training.data.csv_files import read_labels
-from training.evaluate import report, tables
+from training.evaluate import accept_thresholds, report, tables
 from training.evaluate.agreement import agreement, control_labels, kappa, read_review
 from training.evaluate.outcomes import Outcome, figures_of
 from training.evaluate.reviewed import relabelled, worst_mistakes
@@ -57,6 +58,22 @@ def test_the_most_confident_mistakes_come_first(outcomes: list[Outcome]) -> None
     console = Console(width=120, record=True)
     console.print(tables.mistakes_table(mistakes))
     assert "80.0%" in console.export_text()
+
+
+def test_other_accept_thresholds() -> None:
+    outcomes = [
+        outcome("1", "Heels", "Heels", 0.95),
+        outcome("2", "Flats", "Heels", 0.7),
+        replace(outcome("3", "Tops", "Socks", 0.99), taken_for_unknown=True),
+        outcome(UNKNOWN, UNKNOWN, "Briefs", 0.9),
+    ]
+    strict, loose = accept_thresholds.by_threshold(outcomes, (0.95, 0.6))
+    assert (strict["accepted_n"], strict["wrong_n"], strict["unknown_accepted"]) == (1, 0, 0)
+    assert (loose["accepted_n"], loose["wrong_n"], loose["unknown_accepted"]) == (2, 1, 1)
+    assert loose["accepted_share"] == round(2 / 3, 4), "a photo taken for unknown is reviewed at any confidence"
+    console = Console(width=120, record=True)
+    console.print(tables.accept_table("mine", [strict, loose]))
+    assert "66.7%" in console.export_text()
 
 
 def test_labels_of_other_photos_are_refused(outcomes: list[Outcome]) -> None:
