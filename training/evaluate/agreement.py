@@ -24,7 +24,7 @@ class ReviewedPhoto:
         label: categories that the data set accepts.
         offered: the other category that the judge was shown beside the label.
         first: categories that the first pass accepts, ``unknown`` among them where the item may be none of the 27.
-        second: the same of the second pass.
+        second: the same of the second pass; empty for a photo that was judged once.
     """
 
     domain: str
@@ -55,7 +55,7 @@ def read_review(path: Path) -> list[ReviewedPhoto]:
 
 
 def agreement(photos: Sequence[ReviewedPhoto]) -> dict[str, Any]:
-    """Return how far two passes agree.
+    """Return how far two passes agree on the photos that both judged.
 
     Returns:
         ``photos``; ``same_set``, the share with the same categories; ``common``, the share with at least one in common;
@@ -63,15 +63,16 @@ def agreement(photos: Sequence[ReviewedPhoto]) -> dict[str, Any]:
         ``kappa_offered`` (is the other category?) and ``kappa_category`` (each of the 28 for each photo).
     """
     everything = (*CLASSES, UNKNOWN)
+    both = [photo for photo in photos if photo.second]
     return {
-        "photos": len(photos),
-        "same_set": share(sum(photo.first == photo.second for photo in photos), len(photos)),
-        "common": share(sum(not photo.first.isdisjoint(photo.second) for photo in photos), len(photos)),
+        "photos": len(both),
+        "same_set": share(sum(photo.first == photo.second for photo in both), len(both)),
+        "common": share(sum(not photo.first.isdisjoint(photo.second) for photo in both), len(both)),
         "kappa_label": kappa(
-            (not photo.label.isdisjoint(photo.first), not photo.label.isdisjoint(photo.second)) for photo in photos
+            (not photo.label.isdisjoint(photo.first), not photo.label.isdisjoint(photo.second)) for photo in both
         ),
-        "kappa_offered": kappa((photo.offered in photo.first, photo.offered in photo.second) for photo in photos),
-        "kappa_category": kappa((name in photo.first, name in photo.second) for photo in photos for name in everything),
+        "kappa_offered": kappa((photo.offered in photo.first, photo.offered in photo.second) for photo in both),
+        "kappa_category": kappa((name in photo.first, name in photo.second) for photo in both for name in everything),
     }
 
 
