@@ -13,6 +13,7 @@ from results.decision_rules import model_rules
 from results.orders import Rule
 from tests.support.batch_rig import BatchRig
 from tests.support.stored_runs import judge
+from tests.support.stub_service import prediction
 
 CLASSES = ("Socks", "Belts", "Heels", "Flats")
 RULE = Rule(CLASSES, accept_threshold=0.8, unknown_threshold=0.5, match_threshold=0.2, mismatch_threshold=0.01)
@@ -171,3 +172,27 @@ def test_before_the_first_run_there_is_nothing_to_decide_by(rig: BatchRig) -> No
     code, output = rig.run("decide", "--all")
     assert code == 2
     assert "Start a run once" in output
+
+
+def test_the_threshold_is_meant_for_the_model_in_use(shop: BatchRig) -> None:
+    """A photo that only an older model saw keeps the threshold of that model's contract."""
+    (shop.inbox / "sure.jpg").unlink()
+    (shop.inbox / "dim.jpg").unlink()
+    (shop.inbox / "manifest.csv").write_text("filename,return_id,expected_category\nfair.jpg,R-1,Socks\n")
+    shop.stub.model_version = "2.0.0"
+    describes = shop.stub.describes()[1]
+    shop.stub.describes = lambda: (200, {**describes, "model_version": "2.0.0"})
+    answered = prediction("Socks", "2.0.0")
+    shop.stub.answer = lambda body, attempt: answered
+    assert shop.run()[0] == 0
+    shop.environment["MATCH_THRESHOLD"] = "0.6"
+    answer = decide(shop, "--all")
+    assert answer["verdicts"] == [{"from": "match", "to": "unsure", "count": 1}]
+    assert shop.rows("SELECT filename, model_version, match_verdict FROM predictions WHERE filename < 'g'") == [
+        ("dim.jpg", "1.0.0", "unsure"),
+        ("fair.jpg", "2.0.0", "unsure"),
+        ("free.jpg", "2.0.0", None),
+    ]
+    rules = "SELECT model_version, match_threshold, used_at > '' FROM decision_rules ORDER BY 1, 2"
+    assert shop.rows(rules) == [("1.0.0", 0.2, 1), ("2.0.0", 0.2, 1), ("2.0.0", 0.6, 1)]
+    assert decide(shop, "--all")["changed"] == 0
