@@ -59,7 +59,10 @@ def final_decisions(connection: Connection, keys: Sequence[str]) -> dict[str, st
 
 
 def refresh_keys(connection: Connection, keys: Sequence[str]) -> None:
-    """Bring these returns up to date; a return whose last photo was purged disappears."""
+    """Bring these returns up to date.
+
+    A return without photos disappears: they were purged, or the only photo got a return id and belongs to that return.
+    """
     for start in range(0, len(keys), _ROWS):
         some = keys[start : start + _ROWS]
         before = {row["return_key"]: row for row in _stored(connection, some)}
@@ -74,6 +77,8 @@ def refresh_keys(connection: Connection, keys: Sequence[str]) -> None:
             for row in rows:
                 outbox.note(connection, before.get(row["return_key"]), row)
         if gone := before.keys() - after.keys():
+            for key in sorted(gone):
+                outbox.note(connection, before[key], _without_photos_left(before[key]))
             connection.execute(delete(return_states).where(return_states.c.return_key.in_(gone)))
         return_queue.refresh(connection, some, [row for row in after.values() if return_queue.waits(row)])
 
@@ -180,6 +185,12 @@ def _without_photos(connection: Connection) -> Iterator[str]:
 
 def _state(decision: str, reason: str | None, by: str | None = None, at: str | None = None) -> dict[str, Any]:
     return {"final_decision": decision, "reason": reason, "decided_by": by, "decided_at": at, "note": None}
+
+
+def _without_photos_left(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the last state of a return that disappears, for the shop's system."""
+    state = {**before, **dict.fromkeys(("photos", *_FINDINGS), 0), "changed_at": now()}
+    return {**state, **_state("open", None)}
 
 
 def _stored(connection: Connection, keys: Sequence[str]) -> list[dict[str, Any]]:

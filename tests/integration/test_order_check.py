@@ -11,6 +11,7 @@ import pytest
 from results.orders import Rule, pack, unpack
 from tests.support.batch_rig import BatchRig
 from tests.support.drawn_photos import encoded, striped
+from tests.support.shop_receiver import shop_receiver
 from tests.support.stub_service import prediction
 
 CLASSES = ("Socks", "Belts", "Heels", "Flats")
@@ -79,6 +80,19 @@ def test_a_manifest_that_comes_late_is_applied_without_sending_again(shop: Batch
     assert shop.rows("SELECT count(*) FROM decision_changes") == [(2,)]
     assert shop.rows("SELECT count(*) FROM photos") == [(3,)]
     assert shop.run("verify")[0] == 0
+
+
+def test_a_late_manifest_withdraws_what_the_shops_system_heard_of_a_photo_without_return(shop: BatchRig) -> None:
+    with shop_receiver() as receiver:
+        shop.environment["RETURNS_WEBHOOK_URL"] = receiver.url
+        shop.environment["RETURNS_WEBHOOK_SECRET"] = "secret"
+        assert shop.run()[0] == 0
+        write_manifest(shop, sock="Socks")
+        assert shop.run()[0] == 0
+        events = [(event["event"], event["return_id"], event["photos"]) for event in receiver.events("secret")]
+        assert events[0] == ("return.decided", None, 1)
+        assert sorted(events[1:], key=str) == [("return.decided", "R-1", 1), ("return.reopened", None, 0)]
+        assert len({event["return_key"] for event in receiver.events("secret") if event["return_id"] is None}) == 1
 
 
 def test_a_corrected_manifest_changes_the_decision_back(shop: BatchRig) -> None:

@@ -1,13 +1,8 @@
 """Decided returns reach the shop's system: signed, at least once, and in bounded time."""
 
-import hashlib
-import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,48 +13,16 @@ from results import outbox
 from results.database import Database
 from results.schema import outbox as outbox_table
 from tests.support.batch_rig import BatchRig
+from tests.support.shop_receiver import Receiver, shop_receiver
 from tests.support.stored_runs import answer, night
 
 SECRET = "shared with the shop"
 
 
-@dataclass
-class Receiver:
-    """The shop's system: keeps what it got, and answers with a status, or drips a byte now and then."""
-
-    status: int = 204
-    drips: bool = False
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    told = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.got.append((dict(self.headers.items()), body))
-            if told.drips:
-                for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"z" * 1_000:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    time.sleep(0.05)
-            self.send_response(told.status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        told.url = f"http://127.0.0.1:{server.server_port}/decisions"
+    with shop_receiver() as told:
         yield told
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -81,14 +44,8 @@ def waiting(database: Database) -> int:
 def test_a_decision_arrives_signed_and_leaves_the_outbox(recording: Database, receiver: Receiver) -> None:
     night(recording, answer("1.jpg", "11", "R-1"))
     assert deliver(recording, Webhook(receiver.url, SECRET)).confirmed == 1
-    ((headers, body),) = receiver.got
-    told = json.loads(body)
+    (told,) = receiver.events(SECRET)
     assert (told["event"], told["return_id"], told["final_decision"]) == ("return.decided", "R-1", "cleared")
-    assert headers["X-Refund-Event-Id"] == told["event_id"]
-    signed = headers["X-Refund-Timestamp"].encode() + b"." + body
-    expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
-    assert headers["X-Refund-Signature"] == f"sha256={expected}"
-    assert abs(int(headers["X-Refund-Timestamp"]) - time.time()) < 60
     assert waiting(recording) == 0
     assert deliver(recording, Webhook(receiver.url)).confirmed == 0
 
