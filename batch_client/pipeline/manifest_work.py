@@ -114,7 +114,8 @@ class ProductPhotoKeeper:
             while self._stages.in_progress:
                 self._stages.take_finished()
             changed = [found for found in self._found if found != self._stored.get(found.path)]
-            self._store.store_products(self._name, changed)
+            nobodys = self._store.store_products(self._name, changed, self._replaced(changed))
+            self._processor.remove_pictures(nobodys)
             self._found = []
         return list(self._problems(manifest))
 
@@ -128,9 +129,18 @@ class ProductPhotoKeeper:
         else:
             self._look_up(path, photo)
 
-    def _tell_missing(self, path: str) -> None:
+    def _replaced(self, changed: list[ProductPhoto]) -> list[str]:
+        """Return the hashes of files that other bytes have replaced."""
+        stored = ((self._stored.get(found.path), found) for found in changed)
+        return [old.sha256 for old, found in stored if old and old.sha256 and old.sha256 != found.sha256]
+
+    def _is_kept(self, path: str) -> bool:
+        """Return whether an earlier run has kept a picture."""
         stored = self._stored.get(path)
-        if stored is None or stored.sha256 is None or stored.problem is not None:  # else its picture is kept
+        return stored is not None and stored.sha256 is not None and stored.problem is None
+
+    def _tell_missing(self, path: str) -> None:
+        if not self._is_kept(path):
             self._missing.append(path)
             self._found.append(ProductPhoto(path, None, _MISSING))
 
@@ -173,9 +183,13 @@ class ProductPhotoKeeper:
         photo.release()
 
     def _lacks_picture(self, path: str, photo: Photo, reason: str, is_permanent: bool) -> None:
-        """Record why there is no picture; with the hash if the same bytes need not be sent again."""
+        """Record why there is no picture; with the hash if the same bytes need not be sent again.
+
+        What may pass does not cost a picture that an earlier run has kept.
+        """
         self._without_picture.append((path, reason))
-        self._found.append(ProductPhoto(path, photo.key.sha256 if is_permanent else None, reason))
+        if is_permanent or not self._is_kept(path):
+            self._found.append(ProductPhoto(path, photo.key.sha256 if is_permanent else None, reason))
         photo.release()
 
     def _problems(self, manifest: Manifest) -> Iterator[str]:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -175,6 +176,17 @@ class PhotoProcessor:
         if not is_kept:
             log.warning("%s: the desk gets no picture: the service made none", photo.file.filename)
         return is_kept
+
+    def remove_pictures(self, sha256s: Sequence[str]) -> None:
+        """Remove pictures that nothing names any more.
+
+        Raises:
+            ResultsError: the disk refuses.
+        """
+        try:
+            self.media.remove(sha256s)
+        except OSError as error:
+            raise ResultsError(f"MEDIA_DIR cannot be written: {error.strerror or error}") from error
 
     def _read(self, photo: Photo) -> Photo:
         size = photo.state[0] if photo.state is not None else None

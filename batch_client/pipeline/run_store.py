@@ -15,6 +15,7 @@ from results.lookalikes import Repeat
 from results.orders import Order, Rule
 from results.photos import Classified, Failed, PhotoKey
 from results.product_photos import ProductPhoto
+from results.purge import unreferenced
 from results.runs import Counts
 from service_client.responses import ServedModel
 
@@ -92,15 +93,24 @@ class RunStore:
         with self._database.reading() as connection:
             return product_photos.find(connection, source, paths)
 
-    def store_products(self, source: str, found: Sequence[ProductPhoto]) -> None:
+    def store_products(self, source: str, found: Sequence[ProductPhoto], replaced: Sequence[str]) -> list[str]:
         """Store what this run found out about product photos of a source.
+
+        Returns:
+            Those of the replaced hashes that nothing names any more.
 
         Raises:
             ResultsError: nothing was stored, or this run no longer owns the results.
         """
-        if found:
-            self._check_lock()
-            self._database.transact(lambda connection: product_photos.store(connection, source, found))
+
+        def work(connection: Connection) -> list[str]:
+            product_photos.store(connection, source, found)
+            return unreferenced(connection, replaced)
+
+        if not found:
+            return []
+        self._check_lock()
+        return self._database.transact(work)
 
     def store_put_away(self, source: str, lines: Mapping[str, tuple[str, Order]]) -> list[str]:
         """Apply what the manifest says now to photos whose files are put away; see :func:`known_photos.store_put_away`.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batch_client.exit_codes import ExitCode
+from batch_client.pipeline.photo import LARGEST_PHOTO
 from results import media_layout
 from results.database import Database
 from results.product_photos import ProductPhoto, of_photos
@@ -171,6 +172,20 @@ def test_a_run_that_is_to_end_leaves_the_pictures_to_the_next_run(shop: BatchRig
     shop.stub.answer = lambda body, attempt: prediction()
     assert shop.run()[0] == ExitCode.OK
     assert shown(shop) == {"a.jpg": True}
+
+
+def test_another_picture_under_the_same_name_replaces_the_first(shop: BatchRig) -> None:
+    write_manifest(shop, a="shop/Bag.jpg")
+    assert shop.run()[0] == ExitCode.OK
+    write(shop, "shop/Bag.jpg", encoded(mosaic((60, 80), 3)))
+    assert shop.run()[0] == ExitCode.OK
+    assert shown(shop) == {"a.jpg": True}
+    assert len(list(Path(shop.environment["MEDIA_DIR"]).rglob("*.thumb.jpg"))) == 1
+    assert shop.run("verify")[0] == ExitCode.OK, "no picture is left that nothing names"
+    (shop.inbox / "shop" / "Bag.jpg").write_bytes(bytes(LARGEST_PHOTO + 1))
+    _, output = shop.run()
+    assert "the product photo 'shop/Bag.jpg' has no picture: The file has over" in " ".join(output.split())
+    assert shown(shop) == {"a.jpg": True}, "the picture that was kept stays"
 
 
 def test_a_purge_removes_those_that_no_photo_names_any_more(shop: BatchRig) -> None:
