@@ -32,10 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the levels, and give each run a temporary folder of its own.
 
     In the folder that pytest shares between runs, two runs that clean up at once make one of them fail at its end.
+    Where coverage is measured, it is so in programs with a short list of variables too.
     """
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = Path(tempfile.mkdtemp(prefix="refund-tests-"))
         config.stash[_OWN_FOLDER] = config.option.basetemp
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        folders = [str(ROOT / "tests" / "support" / "measured"), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: tests of the folder tests/{level}")
 

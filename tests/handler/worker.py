@@ -38,6 +38,7 @@ class Worker:
             folder: an empty one.
             contract: fields of ``contract.json`` with other values; None removes a field.
         """
+        folder = folder / "unpacked_archive"  # the name by which coverage knows image_handler.py
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
         path = folder / "contract.json"
