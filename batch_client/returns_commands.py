@@ -42,7 +42,7 @@ def list_returns(
     as_json: Json = False,
 ) -> None:
     """List returns: how many of their photos match the order, and what was decided."""
-    criteria = ReturnCriteria(state, since, run)
+    criteria = ReturnCriteria(state, since, () if run is None else (run,))
     with open_results(read_settings()) as database, database.reading() as connection:
         if run is not None:
             existing_run(connection, run)

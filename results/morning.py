@@ -49,26 +49,26 @@ class MismatchPair:
 
 @dataclass(frozen=True)
 class MorningSummary:
-    """One run, and what waits after it.
+    """One run or the runs of one night, and what waits after them.
 
     Attributes:
-        run_id: the run.
-        cleared: returns of the run that are cleared.
-        hold: returns of the run that a person held.
-        open: returns of the run that wait for a person.
-        waiting: returns of all runs that wait for a person.
+        run_ids: the runs.
+        cleared: returns of the runs that are cleared.
+        hold: returns of the runs that a person held.
+        open: returns of the runs that wait for a person.
+        waiting: returns of all nights that wait for a person.
         oldest: the one of them that waits longest; None if none waits.
-        mismatches: photos of the run that are not what was ordered.
+        mismatches: photos of the runs that are not what was ordered.
         pairs: the most frequent mismatches.
-        exact_repeats: photos of the run with the same bytes as an earlier one.
-        near_repeats: photos of the run with the same picture as an earlier one.
-        failed: photos of the run that newly failed.
-        left: photos that the run did not get to.
+        exact_repeats: photos of the runs with the same bytes as an earlier one.
+        near_repeats: photos of the runs with the same picture as an earlier one.
+        failed: photos that newly failed.
+        left: photos that the runs did not get to.
         manifest_problems: what is wrong with the manifest.
         warnings: what else needs a person.
     """
 
-    run_id: int
+    run_ids: tuple[int, ...]
     cleared: int
     hold: int
     open: int
@@ -88,31 +88,31 @@ class MorningSummary:
         return asdict(self)
 
 
-def summarize(connection: Connection, run: dict[str, Any]) -> MorningSummary:
-    """Summarize a run as its returns stand now, and what waits now.
+def summarize(connection: Connection, *of_night: dict[str, Any]) -> MorningSummary:
+    """Summarize runs as their returns stand now, and what waits now.
 
     Args:
         connection: for reading.
-        run: columns of the run.
+        *of_night: the columns of each run.
     """
-    run_id = run["id"]
-    of_run = count_by_decision(connection, ReturnCriteria(run_id=run_id))
-    notes = runs.notes_of_run(connection, run_id)
-    pairs = mismatches_by_pair(connection, run_id, _PAIRS)
-    repeats = reporting.count_repeats(connection, run_id)
+    run_ids = tuple(run["id"] for run in of_night)
+    decided = count_by_decision(connection, ReturnCriteria(run_ids=run_ids))
+    notes = [note for run_id in run_ids for note in runs.notes_of_run(connection, run_id)]
+    pairs = mismatches_by_pair(connection, run_ids, _PAIRS)
+    repeats = [reporting.count_repeats(connection, run_id) for run_id in run_ids]
     return MorningSummary(
-        run_id=run_id,
-        cleared=of_run["cleared"],
-        hold=of_run["hold"],
-        open=of_run["open"],
+        run_ids=run_ids,
+        cleared=decided["cleared"],
+        hold=decided["hold"],
+        open=decided["open"],
         waiting=count_by_decision(connection, ReturnCriteria("open"))["open"],
         oldest=find_oldest(connection),
-        mismatches=reporting.count_mismatches(connection, run_id),
+        mismatches=sum(reporting.count_mismatches(connection, run_id) for run_id in run_ids),
         pairs=tuple(_pair(row) for row in pairs),
-        exact_repeats=repeats["exact"],
-        near_repeats=repeats["near"],
-        failed=run["failed"],
-        left=run["left"],
+        exact_repeats=sum(counted["exact"] for counted in repeats),
+        near_repeats=sum(counted["near"] for counted in repeats),
+        failed=sum(run["failed"] for run in of_night),
+        left=sum(run["left"] for run in of_night),
         manifest_problems=_messages(notes, "manifest"),
         warnings=_messages(notes, "warning"),
     )

@@ -1,6 +1,6 @@
 """Lists of returns, a page at a time, and the decisions of people about whole returns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,12 +23,13 @@ class ReturnCriteria:
     Attributes:
         final_decision: ``cleared``, ``hold`` or ``open``.
         since: only returns whose state changed after this time, ISO 8601 in UTC.
-        run_id: only returns with a photo that this run classified or could not classify.
+        run_ids: only returns with a photo that one of these runs classified or could not classify; empty does not
+            restrict.
     """
 
     final_decision: str | None = None
     since: str | None = None
-    run_id: int | None = None
+    run_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,13 +193,13 @@ def photo_ids(connection: Connection, key: str) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def mismatches_by_pair(connection: Connection, run_id: int, most: int) -> list[dict[str, Any]]:
-    """Count the mismatches of a run by what was ordered and what the photo looks like, most frequent first."""
+def mismatches_by_pair(connection: Connection, run_ids: Collection[int], most: int) -> list[dict[str, Any]]:
+    """Count the mismatches of runs by what was ordered and what the photo looks like, most frequent first."""
     answer = predictions_history.c
     query = (
         select(photos.c.expected_category.label("ordered"), answer.predicted_class, func.count().label("photos"))
         .join(photos, photos.c.id == answer.photo_id)
-        .where(answer.run_id == run_id, reporting.IS_MISMATCH == 1)
+        .where(answer.run_id.in_(run_ids), reporting.IS_MISMATCH == 1)
         .group_by(photos.c.expected_category, answer.predicted_class)
         .order_by(func.count().desc(), photos.c.expected_category, answer.predicted_class)
         .limit(most)
@@ -227,13 +228,17 @@ def _listed(criteria: ReturnCriteria) -> Select[Any]:
         query = query.where(_state.final_decision == criteria.final_decision)
     if criteria.since is not None:
         query = query.where(_state.changed_at > criteria.since)
-    if criteria.run_id is not None:
-        key = case((photos.c.return_id != "", "r:" + photos.c.return_id), else_="p:" + cast(photos.c.id, Text))
-        classified = select(predictions_history.c.photo_id).where(predictions_history.c.run_id == criteria.run_id)
-        failed = select(run_failures.c.photo_id).where(run_failures.c.run_id == criteria.run_id)
-        of_run = or_(photos.c.id.in_(classified), photos.c.id.in_(failed))
-        query = query.where(_state.return_key.in_(select(key).where(of_run)))
+    if criteria.run_ids:
+        query = query.where(is_of_runs(criteria.run_ids))
     return query
+
+
+def is_of_runs(run_ids: Collection[int]) -> ColumnElement[bool]:
+    """Return the condition that one of these runs classified a photo of a return, or could not classify it."""
+    key = case((photos.c.return_id != "", "r:" + photos.c.return_id), else_="p:" + cast(photos.c.id, Text))
+    classified = select(predictions_history.c.photo_id).where(predictions_history.c.run_id.in_(run_ids))
+    failed = select(run_failures.c.photo_id).where(run_failures.c.run_id.in_(run_ids))
+    return _state.return_key.in_(select(key).where(or_(photos.c.id.in_(classified), photos.c.id.in_(failed))))
 
 
 def lock_return(connection: Connection, key: str) -> dict[str, Any]:

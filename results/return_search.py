@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, true, tuple_
 
-from results.return_lists import LIST_COLUMNS
+from results.return_lists import LIST_COLUMNS, is_of_runs
 from results.returns import return_key
 from results.schema import photos, return_states, run_failures
 
@@ -24,6 +24,7 @@ class ReturnFilters:
         flagged: only returns that a person marked.
         noted: only returns with a note.
         asked: only returns that wait for the lead.
+        run_ids: only returns with a photo of these runs; empty does not restrict.
     """
 
     typed: str | None = None
@@ -31,6 +32,7 @@ class ReturnFilters:
     flagged: bool = False
     noted: bool = False
     asked: bool = False
+    run_ids: tuple[int, ...] = ()
 
 
 def find_one(connection: Connection, typed: str) -> str | None:
@@ -115,6 +117,8 @@ def _conditions(filters: ReturnFilters) -> list[ColumnElement[bool]]:
         conditions.append(_state.flagged == 1)
     if filters.noted:
         conditions.append(_state.note.is_not(None))
+    if filters.run_ids:
+        conditions.append(is_of_runs(filters.run_ids))
     if filters.asked:
         conditions.append(_state.asked_at.is_not(None))
     return conditions

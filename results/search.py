@@ -42,6 +42,7 @@ class Criteria:
         sha256: how the hash begins.
         run: that answered.
         similar_to: the photo that it looks like, by its number.
+        mark: ``mismatch``: not what was ordered; ``repeat``: the same picture came before.
     """
 
     filename: str | None = None
@@ -54,6 +55,7 @@ class Criteria:
     sha256: str | None = None
     run: int | None = None
     similar_to: int | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ def _query(connection: Connection, criteria: Criteria, similar: list[str] | None
         filters.append(
             reviews.c.id.is_not(None) if criteria.verdict == "any" else reviews.c.verdict == criteria.verdict
         )
+    if criteria.mark is not None:
+        filters.append(outcomes.c.mismatch == 1 if criteria.mark == "mismatch" else outcomes.c.repeat_of.is_not(None))
     filters += _days(criteria)
     return query.where(and_(true(), *filters))
 

@@ -1,5 +1,7 @@
 """The classification service, as the desk uses it."""
 
+import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ _REASONS = {
     FaultKind.AWAY: "it does not answer",
 }
 
+log = logging.getLogger(__name__)
+
 
 class Service:
     """The service, with its description remembered; safe to share between threads.
@@ -40,10 +44,14 @@ class Service:
         self._described: tuple[float, ServedModel] | None = None
         self._away_until = 0.0
 
-    def describe(self) -> ServedModel | None:
-        """Return the model that answers, at most a minute old; None while the service is away."""
+    def describe(self, max_age: float = _KNOWN_SECONDS) -> ServedModel | None:
+        """Return the model that answers; None while the service is away.
+
+        Args:
+            max_age: seconds for which an earlier description counts as current.
+        """
         known, now = self._described, time.monotonic()
-        if known is not None and now - known[0] < _KNOWN_SECONDS:
+        if known is not None and now - known[0] < max_age:
             return known[1]
         if now < self._away_until:
             return None
@@ -68,6 +76,8 @@ class Service:
         if isinstance(answer, PhotoRejected):
             raise WebError(answer.status, answer.code, answer.message)
         if isinstance(answer, ServiceFault):
+            if answer.kind is FaultKind.AWAY and self._described is not None:
+                self._described = (-math.inf, self._described[1])  # the next page asks again
             raise _away(answer)
         return dict(answer.answer)
 
@@ -77,7 +87,10 @@ class Service:
 
 
 def _away(fault: ServiceFault) -> WebError:
+    reason = _REASONS[fault.kind]
+    log.warning("The classification service is away: %s (%s). `make serve` starts it.", reason, fault.message)
     message = (
-        f"The classification service is away: {_REASONS[fault.kind]}. Try again in a moment; `make serve` starts it."
+        f"The classification service is away: {reason}. Try again in a moment. If it stays away, tell the person who "
+        "runs this machine."
     )
     return WebError(503, "service_away", message, _RETRY_AFTER)

@@ -23,7 +23,7 @@ from tests.support.stub_service import NOT_A_PHOTO, prediction
 
 OLD = "2026-11-20T02:03:04.000Z"
 EIGHT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
-QUIET = MorningSummary(1, 0, 0, 0, 0, None, 0, (), 0, 0, 0, 0, (), ())
+QUIET = MorningSummary((1,), 0, 0, 0, 0, None, 0, (), 0, 0, 0, 0, (), ())
 
 
 def mismatch(name: str, sha256: str, ordered: str, return_id: str = "") -> Classified:
@@ -62,7 +62,7 @@ def test_a_summary_of_a_run_and_of_what_waits(night: tuple[Database, int]) -> No
         assert row is not None
         summary = morning.summarize(connection, row)
     assert summary == MorningSummary(
-        run_id=run,
+        run_ids=(run,),
         cleared=1,
         hold=1,
         open=4,

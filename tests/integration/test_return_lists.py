@@ -57,8 +57,8 @@ def test_pages_follow_the_changes_and_leave_nothing_out(filled: Database) -> Non
     ("criteria", "found"),
     [
         (ReturnCriteria(final_decision="open"), ["R-2", "R-3"]),
-        (ReturnCriteria(final_decision="cleared", run_id=1), ["R-1"]),
-        (ReturnCriteria(run_id=2, final_decision="open"), ["R-3"]),
+        (ReturnCriteria(final_decision="cleared", run_ids=(1,)), ["R-1"]),
+        (ReturnCriteria(run_ids=(2,), final_decision="open"), ["R-3"]),
         (ReturnCriteria(final_decision="hold"), []),
     ],
 )
@@ -73,7 +73,7 @@ def test_what_a_lead_wants_first(filled: Database) -> None:
         oldest = oldest_open(connection)
         assert oldest is not None
         assert oldest["return_id"] == "R-2"
-        pairs = mismatches_by_pair(connection, 1, 10)
+        pairs = mismatches_by_pair(connection, [1], 10)
     assert pairs == [{"ordered": "Heels", "predicted_class": "Socks", "photos": 1}]
 
 

@@ -4,16 +4,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, UploadFile
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from web.auth.predict_access import check_predict_access
-from web.http.dependencies import AuthenticatorDep, ServiceDep, SettingsDep
+from web.http.dependencies import AuthenticatorDep, DatabaseDep, RequireRole, ServiceDep, SettingsDep
 from web.http.errors import WebError
 from web.http.rendering import wants_page
 from web.http.schemas import errors
 from web.http.uploads import read_photo
+from web.routes.morning import morning_page
 
 router = APIRouter()
+
+_HEALTH_SECONDS = 1  # how old the answer about the service may be
+_require_viewer = RequireRole("viewer")
 
 
 class ClassProbability(BaseModel):
@@ -36,11 +40,12 @@ class Prediction(BaseModel):
 
 
 @router.get("/", summary="Health of the desk and of the service behind it")
-def root(request: Request, service: ServiceDep) -> Response:
-    """Answer programs with the health of the service; redirect people to the review desk."""
+def root(request: Request, service: ServiceDep, authenticator: AuthenticatorDep, database: DatabaseDep) -> Response:
+    """Answer programs with the health of the service. Browsers get the morning page, which needs a session."""
     if wants_page(request):
-        return RedirectResponse("/review", 303)
-    described = service.describe()
+        _require_viewer(request, authenticator)
+        return morning_page(request, database)
+    described = service.describe(_HEALTH_SECONDS)
     health = {
         "message": "Welcome to the Refund Item Classification API",
         "service": "ready" if described else "away",

@@ -1,12 +1,12 @@
 """Returns as pages: a list that finds what people type or scan, and one return with its history."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import RedirectResponse, Response
 
 from results.return_cards import cards, history, linked_returns
@@ -21,7 +21,7 @@ from results.return_search import (
 )
 from results.schema import STORABLE_TEXT
 from web.http.csv_response import csv_response
-from web.http.dependencies import VIEWERS_ONLY, DatabaseDep, PicturesDep
+from web.http.dependencies import LARGEST_ID, VIEWERS_ONLY, DatabaseDep, PicturesDep
 from web.http.errors import WebError
 from web.http.rendering import render
 from web.return_view import for_desk
@@ -32,6 +32,7 @@ _PAGE = 50
 _MOST_COUNTED = 10_000
 _ROWS_AT_ONCE = 1_000
 _Text = Annotated[str, Query(max_length=300, pattern=STORABLE_TEXT)]
+_Runs = Annotated[Sequence[Annotated[int, Field(ge=1, le=LARGEST_ID)]], Query(max_length=50)]
 _After = TypeAdapter(tuple[str, str])
 
 
@@ -41,9 +42,10 @@ def read_filters(
     flagged: bool = False,
     noted: bool = False,
     asked: bool = False,
+    run: _Runs = (),
 ) -> ReturnFilters:
     """Read the form; an empty field matches everything."""
-    return ReturnFilters(q or None, state or None, flagged, noted, asked)
+    return ReturnFilters(q or None, state or None, flagged, noted, asked, tuple(run))
 
 
 Wanted = Annotated[ReturnFilters, Depends(read_filters)]
@@ -60,15 +62,16 @@ def returns_page(request: Request, database: DatabaseDep, wanted: Wanted, after:
         rows, following = find_returns_of(connection, wanted, _PAGE, _read_after(after))
         total = count_returns(connection, wanted, _MOST_COUNTED)
         photos = find_photos_named(connection, typed)
-    fields = {name: value for name, value in request.query_params.items() if value and name != "after"}
+    given = [(name, value) for name, value in request.query_params.multi_items() if value and name != "after"]
     context = {
         "returns": rows,
         "total": total,
         "most_counted": _MOST_COUNTED,
         "photos": photos,
-        "fields": fields,
-        "query": urlencode(fields),
-        "next": urlencode({**fields, "after": json.dumps(following)}) if following else None,
+        "fields": dict(given),
+        "runs": wanted.run_ids,
+        "query": urlencode(given),
+        "next": urlencode([*given, ("after", json.dumps(following))]) if following else None,
         "is_first": not after,
     }
     return render(request, "returns.html", context)

@@ -36,6 +36,7 @@ def read_criteria(
     sha256: _Text = "",
     run: _Text = "",
     similar_to: _Text = "",
+    mark: _Text = "",
 ) -> Criteria:
     """Read the search form; an empty field matches everything.
 
@@ -44,6 +45,7 @@ def read_criteria(
     """
     try:
         _one_of("decision", decision, ("accept", "review"))
+        _one_of("mark", mark, ("mismatch", "repeat"))
         _one_of("verdict", verdict, (*VERDICTS, "any", "none"))
         return Criteria(
             filename or None,
@@ -56,6 +58,7 @@ def read_criteria(
             sha256.strip().lower() or None,
             _number(run),
             _number(similar_to),
+            mark or None,
         )
     except (ValueError, OverflowError) as error:
         raise WebError(422, "invalid_request", f"The search cannot be read: {error}.") from error
