@@ -27,7 +27,7 @@ from batch_client.schedule.loop import RETRIED, run_forever
 from batch_client.schedule.times import CRONTAB, Schedule, read_crontab
 from batch_client.settings import BatchSettings
 from results import planned_runs, runs
-from results.database import Database, ResultsError
+from results.database import Database, ResultsError, is_missing
 from service_client.responses import ServiceFault
 
 app = typer.Typer(
@@ -97,7 +97,7 @@ def schedule(
     signal.signal(signal.SIGINT, stop)
 
     def once() -> int:
-        with early_end_is_told(settings), open_results(settings) as database:
+        with early_end_is_told(settings), open_results(settings, creates=True) as database:
             place = source or settings.inbox
             summary, _ = run_once(settings, database, place, source_name, Resend.NONE, Console(quiet=True), stopped)
             return summary.exit_code
@@ -118,7 +118,7 @@ def schedule(
         except ResultsError as error:  # the run itself tells it with its exit code
             logs.log.warning("the desk does not learn when the next run is due: %s", error)
 
-    with open_results(settings):  # a wrong setting is told now, not at 2 AM
+    with open_results(settings, creates=True):  # a wrong setting is told now, not at 2 AM
         logs.set_up(settings.log_dir, settings.log_format, to_terminal=True)
     with delivering(settings.results_db, webhook_of(settings)):
         run_forever(plan, once, last_started, stopped, note_due=note_due)
@@ -128,12 +128,17 @@ def schedule(
 def status(as_json: Json = False) -> None:
     """Say whether a run could begin: results that open and a model that answers; exit 0 if so, else the run's code."""
     settings = read_settings()
-    with open_results(settings), closing(connect(settings, connections=1)) as service:
+    has_results = not is_missing(settings.results_db)
+    if has_results:
+        with open_results(settings):
+            pass
+    with closing(connect(settings, connections=1)) as service:
         model = service.describe()
     if isinstance(model, ServiceFault):
         fail(ExitCode.SERVICE_AWAY, f"the service at {settings.torchserve_url} is away: {model.message}")
     version = {"model_version": model.model_version, "contract_version": model.contract_version}
-    typer.echo(json.dumps(version) if as_json else f"ready: results open, model {model.model_version} answers")
+    results = "results open" if has_results else f"no results yet at {settings.results_db}"
+    typer.echo(json.dumps(version) if as_json else f"ready: {results}, model {model.model_version} answers")
 
 
 app.command("runs")(results_commands.list_runs)
@@ -159,7 +164,7 @@ def _run_and_report(
     console = Console(stderr=as_json)
     logs.set_up(settings.log_dir, settings.log_format, to_terminal=False)
     place = source or settings.inbox
-    with early_end_is_told(settings), open_results(settings) as database:
+    with early_end_is_told(settings), open_results(settings, creates=True) as database:
         summary, report = run_once(settings, database, place, source_name, resend, console, tuning=tuning)
     with open_results(settings) as database:
         if as_json:

@@ -39,10 +39,16 @@ class EarlyEnd(SystemExit):
 
 
 @contextmanager
-def open_results(settings: BatchSettings) -> Iterator[Database]:
-    """Give the results, and end the program properly on the faults we know."""
+def open_results(settings: BatchSettings, creates: bool = False) -> Iterator[Database]:
+    """Give the results, and end the program properly on the faults we know.
+
+    Args:
+        settings: of this program.
+        creates: create the results if there are none.
+    """
     with _faults():
-        database = Database(settings.results_db, records_events=settings.returns_webhook_url is not None)
+        records_events = settings.returns_webhook_url is not None
+        database = Database(settings.results_db, records_events, creates)
         try:
             yield database
         finally:

@@ -56,6 +56,9 @@ class BatchSettings(BaseSettings):
         default=None,
         description="CSV (`shop_category,categories`) with the words by which your manifest names what was ordered",
     )
+    expect_photos: bool = Field(
+        default=False, description="`true`: a run that finds no photo ends with code 2; its source may be unmounted"
+    )
     settle_s: float = Field(
         default=600.0,
         ge=0,

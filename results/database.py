@@ -52,6 +52,7 @@ class Database:
     Args:
         location: the path of a SQLite file, or any SQLAlchemy URL; a value without ``://`` is a path.
         records_events: write each final decision of a return into the outbox, because somebody delivers it.
+        creates: create a SQLite file that is not there; a program that only reads would hide a mistyped name.
 
     Attributes:
         name: the location without its password, for messages.
@@ -61,7 +62,7 @@ class Database:
         ResultsError: it cannot be opened; the message names it.
     """
 
-    def __init__(self, location: str, records_events: bool = False) -> None:
+    def __init__(self, location: str, records_events: bool = False, creates: bool = True) -> None:
         self.name = location.split("://")[0]
         self.records_events = records_events
         try:
@@ -69,7 +70,10 @@ class Database:
             self.name = location if "://" not in location else url.set(query={}).render_as_string()
             self.engine = create_engine(url, connect_args=_connect_arguments(url), pool_pre_ping=not _is_sqlite(url))
             if self.engine.dialect.name == "sqlite":
-                Path(url.database or "").resolve().parent.mkdir(parents=True, exist_ok=True)
+                path = Path(url.database or "").resolve()
+                if not creates and is_missing(location):
+                    raise ResultsError(f"there are no results at {path}; check RESULTS_DB. The first run creates them.")
+                path.parent.mkdir(parents=True, exist_ok=True)
                 event.listen(self.engine, "connect", _prepare_sqlite)
                 event.listen(self.engine, "begin", _begin_sqlite)
             else:
@@ -132,6 +136,15 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise ResultsError(f"the results in {self.name} refused: {_cause(error)}") from error
+
+
+def is_missing(location: str) -> bool:
+    """Return whether a location names a SQLite file that is not there; whatever else is wrong, opening it tells."""
+    try:
+        url = to_url(location)
+    except SQLAlchemyError:
+        return False
+    return _is_sqlite(url) and not Path(url.database or "").resolve().exists()
 
 
 def to_url(location: str) -> URL:

@@ -67,7 +67,7 @@ def _calls(photos: int) -> Counter[str]:
             log_dir=folder / "logs",
             report_dir=None,
         )
-        with open_results(settings) as database:
+        with open_results(settings, creates=True) as database:
             threading.setprofile(profile)
             sys.setprofile(profile)
             try:

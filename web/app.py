@@ -1,5 +1,6 @@
 """The application: the services that requests use, the routes, and the middleware around them."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 
-from results.database import Database
+from results.database import Database, is_missing
 from web import log
 from web.auth.accounts import Accounts
 from web.auth.api_tokens import ApiTokens
@@ -45,6 +46,8 @@ from web.routes import (
     what_if,
 )
 from web.settings import WebSettings
+
+logger = logging.getLogger(__name__)
 
 _ROUTES = (
     predict,
@@ -87,6 +90,8 @@ def create_app(settings: WebSettings) -> FastAPI:
     accounts.require()
     sessions = Sessions(settings.web_dir)
     service = Service(str(settings.torchserve_url), settings.torchserve_token_file)
+    if is_missing(settings.results_db):
+        logger.warning("RESULTS_DB names no results yet: the desk creates them, empty, at %s", settings.results_db)
     database = Database(settings.results_db, records_events=settings.returns_webhook_url is not None)
 
     @asynccontextmanager

@@ -207,7 +207,7 @@ def export_training(
     """Write the reviewed photos for `make train`: one folder for each category, and labels.csv."""
     settings = _settings()
     try:
-        database = Database(settings.results_db)
+        database = Database(settings.results_db, creates=False)
         try:
             exported = write_training_folder(database, settings.media_dir, folder)
         finally:

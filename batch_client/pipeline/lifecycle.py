@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -130,6 +130,8 @@ def _run_over(
     options = RunOptions(
         disposition, shard, name, resend, settings.settle_s, tuning.group, words, settings.match_threshold
     )
+    if settings.expect_photos and not str(shard):  # a share may hold none
+        options = replace(options, expects_photos=True)
     stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)

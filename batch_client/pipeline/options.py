@@ -29,6 +29,7 @@ class RunOptions:
         group: photos that are stored together. A killed run sends at most two groups again.
         category_map: what the shop's own words in the manifest mean.
         match_threshold: overrides the match threshold of the model; None keeps it.
+        expects_photos: a run that finds none ends with an exit code for a person.
     """
 
     disposition: FileDisposition
@@ -39,3 +40,4 @@ class RunOptions:
     group: int = 64
     category_map: CategoryMap | None = None
     match_threshold: float | None = None
+    expects_photos: bool = False

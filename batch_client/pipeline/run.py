@@ -11,6 +11,7 @@ from batch_client.pipeline.flow import PhotoFlow
 from batch_client.pipeline.notes import EARLIER_RUNS, notes_of
 from batch_client.pipeline.options import RunOptions
 from batch_client.pipeline.processor import PhotoProcessor
+from batch_client.pipeline.progress import RunEnd
 from batch_client.pipeline.run_store import RunStore
 from batch_client.sources.source import Source
 from batch_client.stop import StopSignal
@@ -88,6 +89,10 @@ def run_source(
         with suppress(ResultsError), database.writing() as connection:  # it may still take these few bytes
             runs.finish_run(connection, run_id, "stopped", ExitCode.RESULTS, progress.counts, str(error))
         raise
+    if options.expects_photos and end.status == "finished" and not progress.counts.found:
+        end = RunEnd(
+            "finished", ExitCode.USAGE, f"no photo was found in {name}; EXPECT_PHOTOS says that there are some"
+        )
     with database.writing() as connection:
         earlier = runs.newest_found(connection, name, str(options.shard), EARLIER_RUNS)
         notes = notes_of(progress, end, flow.manifest, source.ignored, earlier)

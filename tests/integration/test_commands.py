@@ -182,3 +182,28 @@ def test_a_signal_in_the_middle_of_a_run_ends_run_and_schedule(rig: BatchRig) ->
     program.communicate(timeout=60)
     run = rig.newest_run()
     assert (run["status"], run["exit_code"], run["found"]) == ("stopped", ExitCode.INTERRUPTED, 201)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["runs"], ["show", "1"], ["report", "1"], ["returns"], ["export", "1"], ["verify"], ["decide", "--all"]],
+)
+def test_a_reading_command_creates_no_database(rig: BatchRig, arguments: list[str], tmp_path: Path) -> None:
+    """A typing error in RESULTS_DB would look like results that are empty."""
+    mistyped = tmp_path / "dta" / "results.db"
+    rig.environment["RESULTS_DB"] = str(mistyped)
+    code, output = rig.run(*arguments)
+    assert code == ExitCode.RESULTS
+    assert f"there are no results at {mistyped}; check RESULTS_DB" in output
+    assert not mistyped.parent.exists()
+
+
+def test_status_says_that_there_are_no_results_yet(rig: BatchRig, tmp_path: Path) -> None:
+    absent = tmp_path / "new" / "results.db"
+    rig.environment["RESULTS_DB"] = str(absent)
+    code, output = rig.run("status")
+    assert code == ExitCode.OK
+    assert output.startswith(f"ready: no results yet at {absent}, model ")
+    assert not absent.parent.exists()
+    rig.run()
+    assert rig.run("status")[1].startswith("ready: results open, model ")

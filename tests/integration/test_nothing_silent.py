@@ -197,6 +197,19 @@ class TestAnEmptyNight:
         rig.run("run", "--processed", "move")
         assert json.loads(rig.run("run", "--json")[1])["notes"] == []
 
+    def test_is_a_failure_where_photos_are_expected(self, rig: BatchRig, calls: Calls) -> None:
+        rig.environment["EXPECT_PHOTOS"] = "yes"
+        code, output = rig.run()
+        assert code == ExitCode.USAGE
+        assert "EXPECT_PHOTOS says that there are some" in " ".join(output.split())
+        assert [path for path, _ in calls.received] == ["/webhook", "/ping/fail"]
+        assert rig.newest_run()["status"] == "finished"
+        rig.add("a.jpg")
+        assert rig.run()[0] == ExitCode.OK
+        assert rig.run()[0] == ExitCode.OK, "a known photo is a photo"
+        (rig.inbox / "a.jpg").unlink()
+        assert rig.run("run", "--shard", "1/2")[0] == ExitCode.OK
+
 
 class TestManifestProblems:
     def test_stand_everywhere_a_person_looks(self, rig: BatchRig, calls: Calls, tmp_path: Path) -> None:
@@ -232,7 +245,6 @@ class TestEarlyEnds:
         self.failed(calls, ExitCode.USAGE)
 
     def test_results_that_cannot_be_opened(self, rig: BatchRig, calls: Calls) -> None:
-        rig.results.parent.mkdir()
         rig.results.write_bytes(b"no database" * 100)
         assert rig.run()[0] == ExitCode.RESULTS
         self.failed(calls, ExitCode.RESULTS)
