@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from batch_client.exit_codes import ExitCode
 from batch_client.reports.morning_text import summary_lines
-from results import morning, returns, runs, schema
+from results import morning, returns, runs, schema, spot_checks
 from results.database import Database
 from results.morning import MismatchPair, MorningSummary, OldestReturn
 from results.photos import Classified
@@ -95,6 +95,20 @@ def test_a_quiet_night_says_only_that() -> None:
         "returns of this run: 0 cleared, 0 on hold, 0 wait for a person",
         "go on in the review desk: make web starts it; DESK_URL puts its address here",
     ]
+
+
+def test_spot_checks_that_are_due(database: Database) -> None:
+    store(
+        database,
+        answer("a.jpg", "aa", audit=True),
+        answer("b.jpg", "bb"),
+        answer("c.jpg", "cc", "review"),
+        answer("d.jpg", "dd", audit=True),
+    )
+    with database.reading() as connection:
+        assert spot_checks.count_due(connection, 10) == 2
+        assert spot_checks.count_due(connection, 1) == 1
+        assert spot_checks.photos_due(connection, 10) == [1, 4]
 
 
 class TestReport:
