@@ -8,6 +8,7 @@ from results.intervals import Share
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
 _LABELS = 6
+_SHORT, _SHORT_LABELS = 4, 15  # so many of so few characters have room, also on a phone
 _AXIS_ENDS = (0.01, 0.02, 0.04, 0.08, 0.2, 0.4, 1.0)
 
 
@@ -168,7 +169,8 @@ def _some(labels: list[str], xs: list[float]) -> list[Mark]:
     """Label every place if there are few, and only some if there are many; neighbours with one label share it."""
     before = [None, *labels[:-1]]
     firsts = [(label, x) for label, x, earlier in zip(labels, xs, before, strict=True) if label != earlier]
-    step = max(1, -(-len(firsts) // _LABELS))
+    most = _SHORT_LABELS if max(map(len, labels), default=0) <= _SHORT else _LABELS
+    step = max(1, -(-len(firsts) // most))
     return [Mark(x, HEIGHT - 8, label) for label, x in firsts[::-1][::step][::-1]]
 
 
