@@ -86,7 +86,7 @@ def test_every_command_is_in_the_docs() -> None:
 def test_every_command_of_the_desk_is_in_the_docs() -> None:
     names = {command.name or command.callback.__name__ for command in web_app.registered_commands if command.callback}
     assert {"serve", "add-user", "export-training"} <= names
-    assert {name for name in names if f"`python -m web {name}" not in page("desk")} == set()
+    assert {name for name in names if f"`.venv/bin/python -m web {name}" not in page("desk")} == set()
 
 
 def test_every_error_code_of_the_desk_is_in_the_docs() -> None:
