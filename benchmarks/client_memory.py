@@ -1,6 +1,8 @@
-"""Peak memory of the batch client over many photos: ``python -m benchmarks.client_memory 100000``.
+"""Peak memory of the batch client over many photos: ``python -m benchmarks.client_memory PHOTOS [BYTES]``.
 
-The photos are tiny and the service is a stub, for neither plays a part in what the client keeps in memory.
+The service is a stub, because it plays no part in what the client keeps in memory. The photos are tiny, or as large as
+``BYTES`` says: zeros behind the end of each photo are read and sent, but they take no disk. 100,000 photos of 3 MB
+take 0.4 GB of disk.
 """
 
 import json
