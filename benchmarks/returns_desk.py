@@ -6,15 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
-from benchmarks.desk import Session, batch_run, fill, print_times, served, timed
-from results import returns
+from benchmarks.desk import Session, batch_run, print_times, served, timed
+from results import return_queue, runs
 from results.database import Database
-from results.schema import photos, return_queue
+from results.runs import Counts
 from web.settings import WebSettings
 
-_KEYS_AT_ONCE = 500
 _REPEATS = 20
 _PAGES = (
     "/review",
@@ -28,6 +25,59 @@ _PAGES = (
     "/returns?q=nothing+like+it",
     "/returns/r%3AR-31234",
     "/review/photos",
+)
+
+
+_RUNS = 50
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS - 1)"
+_DAY = "'2026-' || SUBSTR('0' || (1 + i * 9 / ROWS), 1, 2) || '-01T02:00:00.000Z'"
+_ORDERED = "'Category ' || (10 + i * 2 / 5 % 17)"
+_IS_MISMATCH = "i * 2 / 5 % 20 = 3"
+_IS_UNSURE = "i * 79 % 10 = 0"
+# By the rule of results/returns.py, for returns with one order and without verdicts.
+_PHOTOS = f"""INSERT INTO photos (id, source, filename, sha256, return_id, bytes, status, photo_fault,
+        expected_category,
+        repeat_of, repeat_kind, created_at, model_version, contract_version) {_NUMBERS}
+    SELECT i + 1, '/inbox', 'night ' || (i / 20000) || '/' || i || '.jpg', 'hash ' || i, 'R-' || (i * 2 / 5), 1,
+        'classified', false, {_ORDERED}, CASE WHEN i * 2 / 5 % 50 = 8 AND i > 1000 THEN i - 999 END,
+        CASE WHEN i * 2 / 5 % 50 = 8 AND i > 1000 THEN 'near' END, {_DAY}, '1.0.0', '1' FROM n"""  # noqa: S608
+_ANSWERS = f"""INSERT INTO predictions_history (id, photo_id, run_id, predicted_class, confidence, decision, reason,
+        top3,
+        model_version, contract_version, timestamp, reused, audit, match_probability, match_verdict) {_NUMBERS}
+    SELECT i + 1, i + 1, 1 + i * {_RUNS} / ROWS, CASE WHEN {_IS_MISMATCH} THEN 'Category 30' ELSE {_ORDERED} END,
+        0.5, CASE WHEN {_IS_MISMATCH} OR {_IS_UNSURE} THEN 'review' ELSE 'accept' END,
+        CASE WHEN {_IS_MISMATCH} THEN 'mismatch' WHEN {_IS_UNSURE} THEN 'unsure_match' END,
+        '[{{"class":"Category 30","probability":0.5}}]', '1.0.0', '1', {_DAY}, false, false, 0.5,
+        CASE WHEN {_IS_MISMATCH} THEN 'mismatch' WHEN {_IS_UNSURE} THEN 'unsure' ELSE 'match' END FROM n"""  # noqa: S608
+_STATEMENTS = (
+    _PHOTOS,
+    _ANSWERS,
+    """INSERT INTO return_states (return_key, return_id, ordered, photos, matching, unsure, mismatches, repeats,
+        unusable, refused, failed, final_decision, reason, decided_by, decided_at, first_seen, newest_photo_at,
+        changed_at, flagged)
+    SELECT 'r:' || return_id, return_id, ordered, photos, matching, unsure, mismatches, repeats, 0, 0, 0,
+        CASE WHEN mismatches + repeats = 0 AND matching > 0 THEN 'cleared' ELSE 'open' END,
+        CASE WHEN mismatches > 0 THEN 'mismatch' WHEN repeats > 0 THEN 'repeat' WHEN matching = 0 THEN 'unsure' END,
+        CASE WHEN mismatches + repeats = 0 AND matching > 0 THEN 'model' END,
+        CASE WHEN mismatches + repeats = 0 AND matching > 0 THEN seen END, first_seen, newest, newest, 0
+    FROM (SELECT return_id, MAX(expected_category) AS ordered, COUNT(*) AS photos,
+        SUM(CASE WHEN finding = 'match' THEN 1 ELSE 0 END) AS matching,
+        SUM(CASE WHEN finding = 'unsure' THEN 1 ELSE 0 END) AS unsure,
+        SUM(CASE WHEN finding = 'mismatch' THEN 1 ELSE 0 END) AS mismatches,
+        SUM(CASE WHEN finding = 'repeat' THEN 1 ELSE 0 END) AS repeats,
+        MAX(CASE WHEN finding = 'match' THEN decided_at END) AS seen,
+        MIN(created_at) AS first_seen, MAX(created_at) AS newest FROM outcomes GROUP BY return_id) AS counted""",
+    """INSERT INTO return_queue (return_key, kind, first_seen, asked, category, run_id)
+    SELECT return_key, CASE WHEN mismatches > 0 THEN 0 WHEN repeats > 0 THEN 1 ELSE 2 END, first_seen, 0,
+        (SELECT MAX(predicted_class) FROM outcomes
+            WHERE photo_id IN (SELECT id FROM photos WHERE photos.return_id = return_states.return_id)
+            AND finding IN ('mismatch', 'repeat', 'unsure')),
+        (SELECT MAX(run_id) FROM predictions_history JOIN photos ON photos.id = photo_id
+            WHERE photos.return_id = return_states.return_id)
+    FROM return_states WHERE final_decision = 'open'""",
+    """INSERT INTO review_queue (photo_id, prediction_id, place, predicted_class, by_itself)
+    SELECT photo_id, photo_id, CASE finding WHEN 'mismatch' THEN 0.5 WHEN 'repeat' THEN 1.5 ELSE 2.5 END,
+        predicted_class, false FROM outcomes WHERE finding IN ('mismatch', 'repeat', 'unsure')""",
 )
 
 
@@ -52,22 +102,25 @@ def main() -> None:
 
 
 def _fill(location: str, rows: int) -> bool:
-    """Fill an empty database by the rule of the returns; return False if there is something in it."""
+    """Fill an empty database; return False if there is something in it.
+
+    Two or three photos make a return. One return in 20 is a mismatch, one in 50 a repeat, and one photo in ten unsure.
+    """
     database = Database(location)
     try:
         with database.reading() as connection:
-            if connection.execute(select(photos.c.id).limit(1)).first() is not None:
+            if connection.exec_driver_sql("SELECT 1 FROM photos LIMIT 1").first() is not None:
                 return False
-        fill(database, rows)
-        keys = [f"r:R-{number}" for number in range(rows * 2 // 5)]
-        for start in range(0, len(keys), 20 * _KEYS_AT_ONCE):
+        with database.writing() as connection:
+            for _ in range(_RUNS):
+                run = runs.start_run(connection, "/inbox")
+                runs.finish_run(connection, run, "finished", 0, Counts(), None)
+        for statement in _STATEMENTS:
             with database.writing() as connection:
-                returns.refresh_keys(connection, keys[start : start + 20 * _KEYS_AT_ONCE])
-        with database.reading() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("ANALYZE")
-            waiting = connection.execute(select(return_queue.c.return_key)).all()
-        print(f"{len(waiting):,} returns wait")
+                connection.exec_driver_sql(statement.replace("ROWS", str(rows)))
+        with database.writing() as connection:
+            connection.exec_driver_sql("ANALYZE")
+            print(f"{return_queue.count_waiting(connection, rows):,} returns wait")
         return True
     finally:
         database.close()
