@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, true, tuple_
 
 from results.return_lists import LIST_COLUMNS, is_of_runs
 from results.returns import return_key
@@ -43,13 +43,13 @@ def find_one(connection: Connection, typed: str) -> str | None:
     text = tidy(typed)
     if not text:
         return None
-    for condition in (_state.return_id == text, _equals(text), _state.return_key == text, _contains(text)):
+    whole = {form for words in (text, " ".join(typed.split())) for form in (words, words.upper(), words.lower())}
+    for condition in (_state.return_id == typed.strip(), _state.return_id.in_(whole), _state.return_key == text):
         keys = connection.execute(select(_state.return_key).where(condition).limit(2)).scalars().all()
-        if len(keys) == 1:
-            return str(keys[0])
         if keys:
-            return None
-    return None
+            return str(keys[0]) if len(keys) == 1 else None
+    keys = connection.execute(select(_state.return_key).where(_contains(text)).limit(2)).scalars().all()
+    return str(keys[0]) if len(keys) == 1 else None
 
 
 def tidy(typed: str) -> str:
@@ -114,7 +114,7 @@ def _conditions(filters: ReturnFilters) -> list[ColumnElement[bool]]:
     if filters.decision is not None:
         conditions.append(_state.final_decision == filters.decision)
     if filters.flagged:
-        conditions.append(_state.flagged == 1)
+        conditions.append(_state.flagged == literal_column("1"))  # a parameter cannot use the partial index
     if filters.noted:
         conditions.append(_state.note.is_not(None))
     if filters.run_ids:
@@ -124,12 +124,8 @@ def _conditions(filters: ReturnFilters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _equals(text: str) -> ColumnElement[bool]:
-    return func.lower(_state.return_id) == text.lower()
-
-
 def _contains(text: str) -> ColumnElement[bool]:
-    return func.lower(_state.return_id).like(f"%{_escaped(text.lower())}%", escape="\\")
+    return func.lower(func.replace(_state.return_id, " ", "")).like(f"%{_escaped(text.lower())}%", escape="\\")
 
 
 def _escaped(text: str) -> str:

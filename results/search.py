@@ -6,7 +6,7 @@ ten-thousandth page as on the first.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, case, func, or_, select, true
@@ -33,16 +33,17 @@ class Criteria:
 
     Attributes:
         filename: how the name begins; with ``*`` for any signs in between.
-        return_id: exactly.
+        return_id: exactly, but for capitals where all letters are of one kind.
         category: that the model named.
         decision: ``accept`` or ``review``.
         verdict: of a person: one of ``VERDICTS``, ``any`` or ``none``.
-        day_from: first day of the answer, UTC.
+        day_from: first day of the answer, in the time zone ``zone``.
         day_to: last day.
         sha256: how the hash begins.
         run: that answered.
         similar_to: the photo that it looks like, by its number.
         mark: ``mismatch``: not what was ordered; ``repeat``: the same picture came before.
+        zone: the reader's time zone.
     """
 
     filename: str | None = None
@@ -56,6 +57,7 @@ class Criteria:
     run: int | None = None
     similar_to: int | None = None
     mark: str | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ def find_photos(connection: Connection, criteria: Criteria, size: int, after: li
     shown = rows[:size]
     last = [getattr(shown[-1], f"key{index}") for index in range(len(keys))] if more else None
     return Page([_named(row) for row in shown], last)
+
+
+def count_photos(connection: Connection, criteria: Criteria, most: int) -> int:
+    """Count the photos that match, up to a bound."""
+    similar = find_similar(connection, criteria.similar_to) if criteria.similar_to is not None else None
+    some = _query(connection, criteria, similar).with_only_columns(_answer.id).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def all_photos(connection: Connection, criteria: Criteria, size: int) -> Iterator[list[dict[str, Any]]]:
@@ -187,7 +196,8 @@ def _query(connection: Connection, criteria: Criteria, similar: list[str] | None
     if criteria.sha256:
         filters.append(photos.c.sha256.between(criteria.sha256.lower(), criteria.sha256.lower() + "g"))
     if criteria.return_id:
-        filters.append(photos.c.return_id == criteria.return_id)
+        typed = criteria.return_id
+        filters.append(photos.c.return_id.in_({typed, typed.upper(), typed.lower()}))
     if criteria.category:
         filters.append(_answer.predicted_class == criteria.category)
     if criteria.decision:
@@ -208,13 +218,13 @@ def _query(connection: Connection, criteria: Criteria, similar: list[str] | None
 
 def _days(criteria: Criteria) -> Iterator[ColumnElement[bool]]:
     if criteria.day_from is not None:
-        yield _answer.timestamp >= _midnight(criteria.day_from)
+        yield _answer.timestamp >= _midnight(criteria.day_from, criteria.zone)
     if criteria.day_to is not None and criteria.day_to < date.max:
-        yield _answer.timestamp < _midnight(criteria.day_to + timedelta(days=1))
+        yield _answer.timestamp < _midnight(criteria.day_to + timedelta(days=1), criteria.zone)
 
 
-def _midnight(day: date) -> str:
-    return to_text(datetime.fromisoformat(f"{day.isoformat()}T00:00:00+00:00"))
+def _midnight(day: date, zone: tzinfo) -> str:
+    return to_text(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 
 def _like(connection: Connection, name: Column[Any], pattern: str) -> ColumnElement[bool]:

@@ -190,7 +190,7 @@ class TestRepeats:
 
 
 class TestSearch:
-    @pytest.mark.parametrize("typed", ["R-M", " r-m ", "R - M", "m", "r:R-M"])
+    @pytest.mark.parametrize("typed", ["R-M", " r-m ", "R - M", "m", "r:R-M", "r-M"])
     def test_what_is_typed_or_scanned_finds_the_return(self, filled: Database, typed: str) -> None:
         with filled.reading() as connection:
             assert find_one(connection, typed) == "r:R-M"

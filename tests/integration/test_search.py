@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from results import statistics
 from results.database import Database
-from results.search import Criteria, all_photos, find_photos, repeats_of
+from results.search import Criteria, all_photos, count_photos, find_photos, repeats_of
 from tests.support.review_queue import decide, unsure
 from tests.support.stored_runs import answer, make_old, night, photo_id
 
@@ -64,6 +65,9 @@ def test_by_everything_else(filled: Database) -> None:
 def test_by_day(filled: Database) -> None:
     today = datetime.now(UTC).date()
     assert found(filled, day_to=date(2026, 1, 1)) == ["old.jpg"]
+    west = ZoneInfo("America/Los_Angeles")  # where it was still the old year
+    assert found(filled, day_to=date(2025, 12, 31), zone=west) == ["old.jpg"]
+    assert found(filled, day_from=date(2026, 1, 1), day_to=date(2026, 1, 1), zone=west) == []
     assert found(filled, day_from=date(2026, 1, 2), day_to=date(2026, 1, 3)) == []
     assert len(found(filled, day_from=today - timedelta(days=1))) == 4
 
@@ -106,3 +110,10 @@ def test_a_spot_check_stays_one_when_the_photo_is_classified_again(database: Dat
     night(database, *(replace(one, model_version="2", audit=not one.audit) for one in (checked, mismatch)))
     with database.reading() as connection:
         assert statistics.review_accuracy(connection, only_audit=True) == [statistics.CategoryAccuracy("Socks", 1, 0)]
+
+
+def test_results_are_counted_up_to_a_bound(filled: Database) -> None:
+    with filled.reading() as connection:
+        assert count_photos(connection, Criteria(), 10) == 5
+        assert count_photos(connection, Criteria(), 3) == 3
+        assert count_photos(connection, Criteria(return_id="r-1"), 10) == 1

@@ -29,7 +29,7 @@ from web.return_view import for_desk
 router = APIRouter(include_in_schema=False, dependencies=VIEWERS_ONLY)
 
 _PAGE = 50
-_MOST_COUNTED = 10_000
+_MOST_COUNTED = 1_000
 _ROWS_AT_ONCE = 1_000
 _Text = Annotated[str, Query(max_length=300, pattern=STORABLE_TEXT)]
 _Runs = Annotated[Sequence[Annotated[int, Field(ge=1, le=LARGEST_ID)]], Query(max_length=50)]
@@ -59,8 +59,8 @@ def returns_page(request: Request, database: DatabaseDep, wanted: Wanted, after:
         key = find_one(connection, typed) if typed and not after else None
         if key is not None:
             return RedirectResponse(f"/returns/{quote(key, safe='')}", 303)
-        rows, following = find_returns_of(connection, wanted, _PAGE, _read_after(after))
         total = count_returns(connection, wanted, _MOST_COUNTED)
+        rows, following = find_returns_of(connection, wanted, _PAGE, _read_after(after)) if total else ([], None)
         photos = find_photos_named(connection, typed)
     given = [(name, value) for name, value in request.query_params.multi_items() if value and name != "after"]
     context = {

@@ -2,3 +2,8 @@
 import { localTimes } from "./dom.js";
 
 localTimes(document);
+
+// The days of a search are those of the reader.
+for (const field of document.querySelectorAll("input[name=zone]")) {
+  field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
