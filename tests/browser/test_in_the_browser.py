@@ -250,6 +250,8 @@ def test_a_phone_has_everything_within_reach(desk: RunningDesk, viewer: Viewer) 
     desk.add_night(6, alone=True)
     page = viewer.page(390, 844, has_touch=True, is_mobile=True)
     for path in (
+        "/",
+        "/spot-checks",
         "/review/photos",
         "/review/grid",
         "/upload",
@@ -291,6 +293,8 @@ def test_axe_finds_nothing_serious(desk: RunningDesk, viewer: Viewer, scheme: st
     script = AXE.read_text(encoding="utf-8")
     found = []
     for path in (
+        "/",
+        "/spot-checks",
         "/review/photos",
         "/review/grid",
         "/review/grid?category=Belts",
