@@ -1,5 +1,6 @@
 """``python -m training`` as a person runs it, on a handful of photos."""
 
+import csv
 import json
 import os
 import shutil
@@ -186,7 +187,7 @@ def test_a_chain_of_recipes(data: Path, tmp_path: Path) -> None:
     assert stray.stderr.rstrip().endswith("has epoch")
 
 
-def test_the_order_check_is_calibrated_again(data: Path, tmp_path: Path) -> None:
+def test_held_out_rows_calibrate_the_order_check_and_show_doubtful_labels(data: Path, tmp_path: Path) -> None:
     model = data / "model"
     assert train(data, "--run", str(tmp_path / "run")).returncode == 0
     before = json.loads((model / "contract.json").read_text())
@@ -204,3 +205,12 @@ def test_the_order_check_is_calibrated_again(data: Path, tmp_path: Path) -> None
     assert training(data, "calibrate-match", "--model", str(model)).returncode == 0
     same = json.loads((model / "contract.json").read_text())
     assert same["contract_version"] == "2", "the thresholds did not change"
+
+    listed = training(data, "label-issues", "--model", str(model), "--csv", str(tmp_path / "issues.csv"))
+    assert listed.returncode == 0, listed.stderr
+    with (tmp_path / "issues.csv").open(encoding="utf-8") as file:
+        issues = list(csv.DictReader(file))
+    assert f" {len(issues)} have a label that is probably wrong" in listed.stdout
+    found = {sample.key: sample for sample in layouts.to_train(data).samples}
+    for issue in issues:
+        assert issue["label"] == found[issue["photo"]].accepts[0] != issue["suggested"]
