@@ -1,83 +1,77 @@
 """How much disk the desk's pictures take: ``python -m benchmarks.studies.media_size``.
 
-The batch client runs over photos of each size, once with KEEP_PICTURES=review and once with all.
+The handler draws the pictures and the batch client keeps them, as a run with KEEP_PICTURES=all does. No service runs.
 """
 
-import json
-import subprocess
-import sys
+import hashlib
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.client_memory import client_files
+from batch_client.pipeline.pictures import MediaStore
 from benchmarks.photos import DESK, PHONE, write_photos
-from benchmarks.services import ROOT, RunningService, our_service
+from benchmarks.services import ROOT
+from handler import picture, settings
+from service_client.responses import Picture
+
+_SECONDS = 60.0  # for one photo
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run left on the disk.
+    """What a thousand photos of one size take.
 
     Attributes:
-        photos: classified photos.
-        pictures: photos of which the desk has a picture.
-        media_mb: megabytes of the pictures and thumbnails, in whole blocks of the file system.
-        database_mb: megabytes of the results.
+        photos_mb: megabytes of the photos.
+        pictures_mb: megabytes of their pictures and thumbnails.
+        disk_mb: the same in whole blocks of the file system.
     """
 
-    photos: int
-    pictures: int
-    media_mb: float
-    database_mb: float
+    photos_mb: float
+    pictures_mb: float
+    disk_mb: float
 
 
 def main(
     data: Annotated[Path | None, typer.Option(help="Folder with parquet files; default: samples/.")] = None,
-    archive: Annotated[Path, typer.Option(help="The model archive.")] = Path("model_store/refund_classifier.mar"),
     photos: Annotated[int, typer.Option(min=1, help="Of each size.")] = 100,
 ) -> None:
-    """Print the disk use for 1,000 photos."""
-    table = Table("photo", "KEEP_PICTURES", "pictures", "media: MB", "database: MB", title="For 1,000 photos")
+    """Print the disk use of 1,000 photos with pictures."""
+    table = Table("photo", "photos: MB", "pictures: MB", "on the disk: MB", title="For 1,000 photos with a picture")
     with tempfile.TemporaryDirectory(prefix="media-size-") as temporary:
-        folder = Path(temporary)
-        with our_service(archive, folder / "service") as service:
-            for kind in (DESK, PHONE):
-                write_photos(folder / kind.name, kind, photos, data)
-                for keep in ("review", "all"):
-                    kept = run(service, folder / kind.name, folder / f"{kind.name}-{keep}", keep)
-                    each = 1000 / kept.photos
-                    figures = (kept.pictures, kept.media_mb, kept.database_mb)
-                    table.add_row(kind.name, keep, *(f"{each * figure:.1f}" for figure in figures))
+        for kind in (DESK, PHONE):
+            paths = write_photos(Path(temporary) / kind.name, kind, photos, data)
+            kept = keep(paths, Path(temporary) / f"{kind.name}-media")
+            table.add_row(kind.name, *(f"{figure:.0f}" for figure in vars(kept).values()))
     Console().print(table)
 
 
-def run(service: RunningService, inbox: Path, folder: Path, keep: str) -> Kept:
-    """Run the batch client over a folder of photos.
+def keep(paths: list[Path], folder: Path) -> Kept:
+    """Keep the pictures of JPEGs.
 
     Args:
-        service: that classifies.
-        inbox: the photos.
-        folder: for all that the client writes.
-        keep: value of KEEP_PICTURES.
-
-    Raises:
-        subprocess.CalledProcessError: the run failed.
+        paths: of the photos.
+        folder: for the pictures.
     """
-    folder.mkdir()
-    environment = {**service.environment, **client_files(folder), "KEEP_PICTURES": keep}
-    command = [sys.executable, "-m", "batch_client", "run", str(inbox), "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    classified = json.loads(done.stdout.splitlines()[-1])["classified"]
-    media = [path for path in (folder / "media").rglob("*") if path.is_file()]
-    pictures = sum(path.name.endswith(".thumb.jpg") for path in media)
-    blocks = sum(path.stat().st_blocks * 512 for path in media)  # Source: stat(3type), st_blocks
-    return Kept(classified, pictures, blocks / 1e6, (folder / "results.db").stat().st_size / 1e6)
+    config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
+    limits, media, size = settings.from_yaml(config).limits, MediaStore(folder), 0
+    for path in paths:
+        photo = path.read_bytes()
+        drawn = picture.picture_of_jpeg(photo, limits, time.monotonic() + _SECONDS)
+        sent = Picture(drawn.thumbnail, drawn.jpeg, drawn.orientation)
+        assert media.write(hashlib.sha256(photo).hexdigest(), sent, photo)
+        size += len(photo)
+    files = [path.stat() for path in folder.rglob("*.jpg")]
+    blocks = sum(status.st_blocks * 512 for status in files)  # Source: stat(3type), st_blocks
+    each = 1000 / len(paths) / 1e6
+    return Kept(size * each, sum(status.st_size for status in files) * each, blocks * each)
 
 
 if __name__ == "__main__":
