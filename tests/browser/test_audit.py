@@ -2,10 +2,12 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 
 import pytest
 
+from results.return_lists import decide_return
 from tests.browser.requests_of_the_desk import claim, verdict
 from tests.support.running_desk import RunningDesk
 
@@ -28,6 +30,10 @@ def test_the_audit_lists_and_counts_what_people_decided(guarded: RunningDesk) ->
     assert shown.count('<a href="/photos/') == 3
     assert '<td>rob</td><td class="number">3</td>' in shown
     assert admin.page("/audit?person=ada").text.count('<a href="/photos/') == 0
+    with guarded.database.writing() as connection:
+        decide_return(connection, "r:R-4000", "hold", "ada", "damaged")
+    (linked,) = re.findall(r'<a href="(/returns/[^"]+)"', admin.page("/audit?person=ada").text)
+    assert admin.page(linked).status_code == 200
     sent = admin.page("/audit.csv?person=rob").content.decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(sent)))
     assert [(row["person"], row["kind"], row["decision"]) for row in rows] == [("rob", "photo", "confirmed")] * 3
