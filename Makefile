@@ -47,7 +47,7 @@ unit: .venv/.dev ## the tests of tests/unit, in parallel: under a minute, no ser
 	$(BIN)/python -m pytest --numprocesses=auto $(COVER) tests/unit
 
 test: .venv/.dev $(ARCHIVE) ## all tests that need no container: unit, integration, handler, archive, serving, docs, browser
-	$(BIN)/python -m pytest --durations=20 --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(COVER) \
+	$(BIN)/python -m pytest --durations=20 --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(COVER) \
 	    --ignore=tests/container --ignore=tests/cluster --ignore=tests/load --ignore=tests/faults
 
 test-all: test ## the tests of `make test`, then container, cluster and load

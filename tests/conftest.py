@@ -6,8 +6,10 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from export import archive as archives
 from handler import contract as contracts
@@ -22,7 +24,7 @@ LEVELS = (
     *("container", "cluster", "load", "faults"),
 )
 SHARED_DATA = ROOT.parent / "shared" / "data"
-_SERVICES = ("service", "place")  # TorchServe; the stores of files that are not on this machine
+_TOGETHER = ("tests/serving/", "tests/integration/remote_sources/")
 _OWN_FOLDER = pytest.StashKey[Path]()
 _PASSED = pytest.StashKey[bool]()
 
@@ -55,29 +57,31 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         subprocess.run(["rm", "-rf", str(folder)])  # shutil gives up where a test nests a thousand folders
 
 
-@pytest.hookimpl(wrapper=True)  # before xdist looks for its groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         level = _level(item)
         if level in LEVELS:
             item.add_marker(level)
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LEVELS.index(_level(item)))
-    return (yield)
 
 
 def _level(item: pytest.Item) -> str:
     return item.path.relative_to(ROOT / "tests").parts[0]
 
 
-def _group(item: pytest.Item) -> str:
-    """Return what ``--dist loadgroup`` gives to one process: the tests that share a service or a file's fixtures."""
-    assert isinstance(item, pytest.Function)
-    for service in _SERVICES:
-        if service in item.fixturenames:
-            return service
-    return item.path.relative_to(ROOT).as_posix()
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
+    """Gives each process whole files, and one process all of what shares a service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return next((folder for folder in _TOGETHER if path.startswith(folder)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Share out the tests of ``--dist loadscope``; xdist's groups do nothing with pytest 9."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(wrapper=True)
