@@ -81,9 +81,8 @@ def test_describe(service: ServiceUnderTest, contract: Contract) -> None:
         "contract_version": contract.contract_version,
         "classes": list(contract.classes),
         "input_size": contract.input_size,
-        "match_threshold": described["match_threshold"],
-        "mismatch_threshold": described["mismatch_threshold"],
         **contract.thresholds,
+        "match_threshold_range": list(contract.match_threshold_range or ()),
         "graph": described["graph"],
         "device": "cpu",
     }
