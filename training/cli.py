@@ -110,9 +110,14 @@ def ranges(
 def label_review(
     labels: Annotated[Path, typer.Option(help="The CSV of the review.")] = SHIPPED / "label_review.csv",
 ) -> None:
-    """Print how far the two passes of a label review agree, and how often a control photo has a wrong label."""
+    """Print how far the passes and judges of a label review agree, and how often a control photo has a wrong label."""
     photos = read_review(labels)
-    typer.echo(json.dumps({"agreement": agreement(photos), "control": control_labels(photos)}, indent=2))
+    figures = {
+        "agreement": agreement(photos),
+        "other_judge": agreement(photos, "other_judge"),
+        "control": control_labels(photos),
+    }
+    typer.echo(json.dumps(figures, indent=2))
 
 
 @app.command()

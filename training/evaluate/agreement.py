@@ -1,9 +1,9 @@
-"""How far two passes over the same photos agree, and how often the data set's label is one that they accept."""
+"""How far judges of the same photos agree, and how often the data set's label is one that they accept."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from training.data.categories import CLASSES, UNKNOWN, checked_category
 from training.data.csv_files import lines
@@ -25,6 +25,7 @@ class ReviewedPhoto:
         offered: the other category that the judge was shown beside the label.
         first: categories that the first pass accepts, ``unknown`` among them where the item may be none of the 27.
         second: the same of the second pass; empty for a photo that was judged once.
+        other_judge: the same of an independent judge; empty where there is none. It changes no label.
     """
 
     domain: str
@@ -33,6 +34,7 @@ class ReviewedPhoto:
     offered: str
     first: frozenset[str]
     second: frozenset[str]
+    other_judge: frozenset[str] = frozenset()
 
 
 def read_review(path: Path) -> list[ReviewedPhoto]:
@@ -49,13 +51,18 @@ def read_review(path: Path) -> list[ReviewedPhoto]:
             checked_category(fields["offered"], where),
             _categories(fields["first"], where),
             _categories(fields["second"], where),
+            _categories(fields.get("other_judge", ""), where),
         )
         for where, fields in lines(path, _COLUMNS)
     ]
 
 
-def agreement(photos: Sequence[ReviewedPhoto]) -> dict[str, Any]:
-    """Return how far two passes agree on the photos that both judged.
+def agreement(photos: Sequence[ReviewedPhoto], verdict: Literal["second", "other_judge"] = "second") -> dict[str, Any]:
+    """Return how far another verdict agrees with the first pass on the photos that have both.
+
+    Args:
+        photos: of the review.
+        verdict: ``second`` for the second pass, ``other_judge`` for the independent judge.
 
     Returns:
         ``photos``; ``same_set``, the share with the same categories; ``common``, the share with at least one in common;
@@ -63,16 +70,16 @@ def agreement(photos: Sequence[ReviewedPhoto]) -> dict[str, Any]:
         ``kappa_offered`` (is the other category?) and ``kappa_category`` (each of the 28 for each photo).
     """
     everything = (*CLASSES, UNKNOWN)
-    both = [photo for photo in photos if photo.second]
+    pairs = [(photo, photo.first, getattr(photo, verdict)) for photo in photos if getattr(photo, verdict)]
     return {
-        "photos": len(both),
-        "same_set": share(sum(photo.first == photo.second for photo in both), len(both)),
-        "common": share(sum(not photo.first.isdisjoint(photo.second) for photo in both), len(both)),
+        "photos": len(pairs),
+        "same_set": share(sum(first == other for _, first, other in pairs), len(pairs)),
+        "common": share(sum(not first.isdisjoint(other) for _, first, other in pairs), len(pairs)),
         "kappa_label": kappa(
-            (not photo.label.isdisjoint(photo.first), not photo.label.isdisjoint(photo.second)) for photo in both
+            (not photo.label.isdisjoint(first), not photo.label.isdisjoint(other)) for photo, first, other in pairs
         ),
-        "kappa_offered": kappa((photo.offered in photo.first, photo.offered in photo.second) for photo in both),
-        "kappa_category": kappa((name in photo.first, name in photo.second) for photo in both for name in everything),
+        "kappa_offered": kappa((photo.offered in first, photo.offered in other) for photo, first, other in pairs),
+        "kappa_category": kappa((name in first, name in other) for _, first, other in pairs for name in everything),
     }
 
 

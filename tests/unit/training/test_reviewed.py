@@ -116,6 +116,21 @@ def test_agreement_of_two_passes(tmp_path: Path) -> None:
     assert 0 < figures["kappa_category"] < 1, "the 26 other categories are refused in both passes"
 
 
+def test_agreement_with_an_independent_judge(tmp_path: Path) -> None:
+    path = tmp_path / "judges.csv"
+    path.write_text(
+        "id,domain,chosen,label,offered,first,second,other_judge,accepts\n"
+        "1,studio,control,Heels,Flats,Heels,Heels,Heels;Flats,Heels\n"
+        "2,studio,control,Heels,Flats,Flats,Flats,Flats,Flats\n"
+        "3,studio,control,Heels,Flats,Heels,Heels,,Heels\n"  # the other judge did not see it
+    )
+    photos = read_review(path)
+    assert agreement(photos)["photos"] == 3
+    other = agreement(photos, "other_judge")
+    assert (other["photos"], other["same_set"], other["common"]) == (2, 0.5, 1.0)
+    assert (other["kappa_label"], other["kappa_offered"]) == (1, 0)
+
+
 def test_kappa_at_its_limits() -> None:
     assert kappa([(True, True), (False, False)]) == 1
     assert kappa([(True, False), (False, True)]) == -1
@@ -154,8 +169,9 @@ def test_the_shipped_review_accepts_what_either_pass_accepts() -> None:
 
 def test_the_card_quotes_the_review() -> None:
     card = (SHIPPED / "README.md").read_text(encoding="utf-8")
-    figures = agreement(read_review(SHIPPED / "label_review.csv"))
-    assert f"{figures['photos']} photos" in card
-    assert f"{figures['same_set'] * 100:.0f}%" in card
-    for name in ("kappa_label", "kappa_offered", "kappa_category"):
-        assert f"{figures[name]:.2f}" in card, name
+    photos = read_review(SHIPPED / "label_review.csv")
+    for figures in (agreement(photos), agreement(photos, "other_judge")):
+        assert f"{figures['photos']} photos" in card
+        assert f"{figures['same_set'] * 100:.0f}%" in card
+        for name in ("kappa_label", "kappa_offered", "kappa_category"):
+            assert f"{figures[name]:.2f}" in card, name
