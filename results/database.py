@@ -69,16 +69,11 @@ class Database:
             url = to_url(location)
             self.name = location if "://" not in location else url.set(query={}).render_as_string()
             self.engine = create_engine(url, connect_args=_connect_arguments(url), pool_pre_ping=not _is_sqlite(url))
-            if self.engine.dialect.name == "sqlite":
-                path = Path(url.database or "").resolve()
-                if not creates and is_missing(location):
-                    raise ResultsError(f"there are no results at {path}; check RESULTS_DB. The first run creates them.")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                event.listen(self.engine, "connect", _prepare_sqlite)
-                event.listen(self.engine, "begin", _begin_sqlite)
-            else:
-                event.listen(self.engine, "connect", _prepare_postgresql)
-            _migrate(self)
+            try:
+                self._open(creates)
+            except BaseException:
+                self.engine.dispose()
+                raise
         except ModuleNotFoundError as error:
             raise ResultsError(
                 f"the results in {self.name} need the Python package {error.name!r}; for PostgreSQL: "
@@ -129,6 +124,18 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def _open(self, creates: bool) -> None:
+        if self.engine.dialect.name == "sqlite":
+            path = Path(self.engine.url.database or "").resolve()
+            if not creates and is_missing(str(path)):
+                raise ResultsError(f"there are no results at {path}; check RESULTS_DB. The first run creates them.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "connect", _prepare_postgresql)
+        _migrate(self)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

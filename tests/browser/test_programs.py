@@ -267,4 +267,4 @@ def test_results_of_a_newer_version_end_the_start_with_a_sentence(tmp_path: Path
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     done = web(tmp_path, "serve")
-    assert (done.returncode, "cannot be opened" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert (done.returncode, "have schema version 9999" in done.stderr, "Traceback" in done.stderr) == (2, True, False)

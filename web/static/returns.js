@@ -76,6 +76,7 @@ function fetchAhead() {
 async function show() {
   while (current()?.lost) index += 1;
   if (!current()) {
+    await fetching; // what it counts may be of before the last decision
     await fetchAhead();
     while (current()?.lost) index += 1;
   }
@@ -142,7 +143,10 @@ function send(item, path, body, said, undoing) {
   const entry = { ...undoing, key: item.card.return_key, label: `${name}: ${said}`, turn: item.turn };
   remember(entry);
   item.answer = post(path, { ...seen(item.card), ...body, note }, { keep: `${name}: ${said}` }).then(
-    (card) => Object.assign(item, { card, sending: false }),
+    (card) => {
+      Object.assign(item, { card, sending: false });
+      if (!current() && !items.some((other) => other.sending)) show(); // only now the server's counts are true
+    },
     (error) => refuse(item, entry, error),
   );
   move(1);
