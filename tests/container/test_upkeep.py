@@ -38,9 +38,11 @@ def test_backup_while_it_runs_and_restore(deployment: Deployment) -> None:
     deployment.shell(restore)
     deployment.wait_healthy()
     assert deployment.query(COUNT) == [[before]]
-    assert "nothing is wrong" in deployment.run("batch", "batch-client", "verify")
+    found = json.loads(deployment.run("batch", "batch-client", "verify", "--json", check=False))
+    assert {problem["kind"] for problem in found} == {"stray"}, "the backup does not know the newest picture"
     deployment.run("batch", "batch-client", "run")
     assert deployment.query(COUNT) == [[before + 1]], "what the backup did not have is classified again"
+    assert "nothing is wrong" in deployment.run("batch", "batch-client", "verify")
 
 
 def test_upgrade_and_rollback_while_photos_are_classified(deployment: Deployment, contract: Contract) -> None:
