@@ -48,7 +48,8 @@ def _report() -> dict[str, Any]:
     subprocess.run([*coverage, "combine", "--quiet", "--append"], check=False)  # fails where nothing is left to combine
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coverage.json"
-        if subprocess.run([*coverage, "json", "--quiet", "-o", str(path)]).returncode != 0:
+        here = ["--include", f"{Path.cwd()}/*"]  # archives that were unpacked to be verified are gone by then
+        if subprocess.run([*coverage, "json", "--quiet", *here, "-o", str(path)]).returncode != 0:
             raise SystemExit("no coverage was measured; run `COVERAGE=1 make test` first")
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
