@@ -2,6 +2,7 @@
 // repeats are shown and never accepted: they are decided with their return.
 import { element, percent, post, resumed, say, tabName } from "./dom.js";
 import { helpOnQuestionMark, keyOf } from "./keys.js";
+import { keepLeases } from "./leases.js";
 
 const grid = document.getElementById("grid");
 const acceptButton = document.getElementById("accept");
@@ -182,12 +183,14 @@ for (const size of document.querySelectorAll("[name=size]")) {
 }
 acceptButton.addEventListener("click", accept);
 undoButton.addEventListener("click", undo);
-setInterval(() => {
-  const held = [...photos.map((photo) => photo.id), ...wrong].slice(0, 200);
-  if (held.length) post("/desk/claim", { desk: tab, count: 0, held: [...new Set(held)] }).catch(() => {});
-}, Number(grid.dataset.renew) * 1000);
-addEventListener("pagehide", () => {
-  post("/desk/release", { desk: tab }, { keepalive: true }).catch(() => {});
+keepLeases({
+  tab,
+  seconds: Number(grid.dataset.renew),
+  path: "/desk/release",
+  renew: () => {
+    const held = [...photos.map((photo) => photo.id), ...wrong].slice(0, 200);
+    if (held.length) post("/desk/claim", { desk: tab, count: 0, held: [...new Set(held)] }).catch(() => {});
+  },
 });
 helpOnQuestionMark();
 resumed.finally(load);

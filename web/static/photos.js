@@ -2,6 +2,7 @@
 import { Chooser } from "./chooser.js";
 import { bar, element, percent, post, resumed, say, tabName } from "./dom.js";
 import { helpOnQuestionMark, keyOf } from "./keys.js";
+import { keepLeases } from "./leases.js";
 import { hasLast, remember, takeLast } from "./undo.js";
 import { Viewer } from "./viewer.js";
 
@@ -71,6 +72,7 @@ async function show() {
   while (current()?.lost) index += 1;
   if (!current()) {
     at("frame").replaceChildren(element("p", { class: "loading quiet" }, "Loading …"));
+    await fetching; // what it counts may be of before the last verdict
     await fetchAhead();
     while (current()?.lost) index += 1;
   }
@@ -161,6 +163,7 @@ async function decide(kind, category, said) {
       count(1, answer.waiting);
       remember({ kind: "single", photo: item.photo.id, review: answer.review_id, label: item.photo.filename });
       at("undo").disabled = false;
+      if (!current() && !items.some((other) => other.sending)) show(); // only now the server's count is true
       return answer.review_id;
     },
     (error) => {
@@ -277,17 +280,17 @@ at("not-ours").addEventListener("click", () => choose("not_ours"));
 at("unusable").addEventListener("click", () => choose("unusable"));
 at("retry").addEventListener("click", () => claim(0).then(show, drawTrouble));
 
-setInterval(async () => {
-  if (fetching) return;
-  await claim(0).catch(() => {});
-  drawTrouble();
-  if (!current() || current().lost) show();
-}, Number(desk.dataset.renew) * 1000);
-addEventListener("pagehide", () => {
-  post("/desk/release", { desk: tab }, { keepalive: true }).catch(() => {});
-});
-addEventListener("pageshow", (event) => {
-  if (event.persisted) claim(0).then(show, drawTrouble);
+keepLeases({
+  tab,
+  seconds: Number(desk.dataset.renew),
+  path: "/desk/release",
+  renew: async () => {
+    if (fetching) return;
+    await claim(0).catch(() => {});
+    drawTrouble();
+    if (!current() || current().lost) show();
+  },
+  comeBack: () => claim(0).then(show, drawTrouble),
 });
 helpOnQuestionMark();
 resumed.finally(show);

@@ -2,6 +2,7 @@
 import { Chooser } from "./chooser.js";
 import { post, resumed, say, tabName } from "./dom.js";
 import { helpOnQuestionMark, keyOf } from "./keys.js";
+import { keepLeases } from "./leases.js";
 import { REASONS, drawReturn, needsCare, select, wasSeen } from "./return_panel.js";
 import { hasLast, remember, takeLast } from "./undo.js";
 import { Viewer } from "./viewer.js";
@@ -400,17 +401,17 @@ function confirmedBlind() {
   return false;
 }
 
-setInterval(async () => {
-  if (fetching) return;
-  await claim(0).catch(() => {});
-  drawTrouble();
-  if (!current() || current().lost) show();
-}, Number(desk.dataset.renew) * 1000);
-addEventListener("pagehide", () => {
-  post("/desk/returns/release", { desk: tab }, { keepalive: true }).catch(() => {});
-});
-addEventListener("pageshow", (event) => {
-  if (event.persisted) claim(0).then(show, drawTrouble);
+keepLeases({
+  tab,
+  seconds: Number(desk.dataset.renew),
+  path: "/desk/returns/release",
+  renew: async () => {
+    if (fetching) return;
+    await claim(0).catch(() => {});
+    drawTrouble();
+    if (!current() || current().lost) show();
+  },
+  comeBack: () => claim(0).then(show, drawTrouble),
 });
 helpOnQuestionMark();
 resumed.finally(show);
