@@ -15,23 +15,9 @@ from results.photos import Classified, PhotoKey
 from results.runs import Counts
 from tests.support.desk_pictures import picture_of
 from tests.support.drawn_photos import SAMPLES
+from tools.demo_returns import GUESSES
 
-# What each drawing shows, and what the model might take it for.
-SHOWN = {
-    "backpack": ("Backpacks", "Handbags", "Wallets"),
-    "belt": ("Belts", "Watches", "Wallets"),
-    "casual-shoe": ("Casual Shoes", "Sports Shoes", "Flats"),
-    "dress": ("Dresses", "Tops", "Kurtas"),
-    "handbag": ("Handbags", "Backpacks", "Wallets"),
-    "heel": ("Heels", "Flats", "Sandals"),
-    "jeans": ("Jeans", "Trousers", "Shorts"),
-    "shorts": ("Shorts", "Trousers", "Briefs"),
-    "socks": ("Socks", "Tops", "Briefs"),
-    "sunglasses": ("Sunglasses", "Belts", "Watches"),
-    "tshirt": ("Tshirts", "Tops", "Shirts"),
-    "watch": ("Watches", "Belts", "Sunglasses"),
-}
-CATEGORIES = sorted({name for names in SHOWN.values() for name in names})
+CATEGORIES = sorted({name for names in GUESSES.values() for name in names})
 
 
 @dataclass(frozen=True)
@@ -52,7 +38,7 @@ class Drawn:
 
 def unsure(drawn: Drawn, confidence: float, **more: Any) -> Classified:
     """Return an answer that a person must look at, with the drawing's bytes as its key."""
-    first, second, third = SHOWN[drawn.name]
+    first, second, third = GUESSES[drawn.name]
     top: list[dict[str, Any]] = [
         {"class": first, "probability": round(confidence, 6)},
         {"class": second, "probability": round((1 - confidence) * 0.6, 6)},
@@ -85,7 +71,7 @@ def fill(database: Database, media: Path, answers: list[tuple[Drawn, Classified]
 
 def night(count: int) -> list[tuple[Drawn, Classified]]:
     """Return answers of a typical night: two mismatches first, a repeat, the rest unsure, some of one category."""
-    names = list(SHOWN)
+    names = list(GUESSES)
     drawn = [Drawn(names[number % len(names)], number) for number in range(count)]
     answers = [unsure(each, 0.35 + 0.6 * number / count) for number, each in enumerate(drawn)]
     for number, expected in ((0, "Jeans"), (4, "Watches")):
@@ -108,12 +94,12 @@ def night_of_returns(count: int) -> list[tuple[Drawn, Classified]]:
 
     The first return is a mismatch with three photos. Every tenth return repeats a photo of the return before it.
     """
-    names = list(SHOWN)
+    names = list(GUESSES)
     found: list[tuple[Drawn, Classified]] = []
     for number in range(count):
         for place in range((3, 1, 2)[number % 3]):
             drawn = Drawn(names[(number + place) % len(names)], 3 * number + place)
-            seen = SHOWN[drawn.name]
+            seen = GUESSES[drawn.name]
             ordered = seen[0] if number % 3 else "Sarees"
             verdict = {"match_probability": 0.4, "match_verdict": "unsure", "reason": "unsure_match"}
             if number % 3 == 0:
