@@ -88,7 +88,7 @@ def judge_repeat(
         pair: the ids of the photo and of the earlier photo.
         verdict: ``same_item`` or ``another_item``.
         seen: the return as the person saw it.
-        note: free text, for a hold.
+        note: free text that is stored with the hold.
 
     Raises:
         NoSuchReturn: the return was purged.

@@ -188,7 +188,7 @@ def _state(decision: str, reason: str | None, by: str | None = None, at: str | N
 
 
 def _without_photos_left(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the last state of a return that disappears, for the shop's system."""
+    """Return the last state of a return whose photos are gone; the shop's system is told this state."""
     state = {**before, **dict.fromkeys(("photos", *_FINDINGS), 0), "changed_at": now()}
     return {**state, **_state("open", None)}
 

@@ -100,7 +100,7 @@ class Purge:
 
         Raises:
             OSError: a file cannot be read or removed. What is still recorded can be purged again.
-            ResultsError: the results refuse; as above.
+            ResultsError: the results refuse. What is still recorded can be purged again.
         """
         outcome = Outcome()
         for photos, files in self._slices():

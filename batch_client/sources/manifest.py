@@ -13,7 +13,7 @@ from results.orders import NO_ORDER, Order
 
 _LONGEST_RETURN_ID = 200  # characters; an index of PostgreSQL takes some 2,700 bytes a row
 _NO_TEXT = re.compile(r"[\x00\ud800-\udfff\ufffd]")  # what PostgreSQL refuses, and bytes that could not be decoded
-_LONGEST_PATH = 1_000  # characters of a product photo, for the same reason
+_LONGEST_PATH = 1_000  # characters of a product photo's path; PostgreSQL bounds its index, too
 _NAMES_SHOWN = 5
 SETTLE_SECONDS = 600.0
 StoredNames = Callable[[Collection[str]], Collection[str]]
