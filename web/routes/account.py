@@ -1,6 +1,5 @@
 """A user's own page: the password, and the browsers that are logged in."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,14 +8,14 @@ from starlette.responses import RedirectResponse, Response
 
 from web.auth.account import AccountsError
 from web.auth.csrf import check_csrf
-from web.auth.passwords import LONGEST, Busy
+from web.auth.passwords import LONGEST
 from web.auth.security_log import security_event
 from web.auth.sessions import Session
 from web.auth.users import Authenticator, User
 from web.http.dependencies import AuthenticatorDep, LoggedIn, LoginAttemptsDep, SessionId
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.routes.login import too_many_attempts
+from web.routes.password_check import current_account
 from web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
@@ -44,17 +43,11 @@ def change_password(
     check_csrf(request, csrf)
     if not user.can_log_out:
         raise WebError(403, "not_allowed", f"{user.name} has no password here.")
-    address = authenticator.client_address(request)
-    if wait := attempts.begin(user.name, address):
-        raise too_many_attempts(wait)
-    try:
-        account = authenticator.accounts.check(user.name, current)
-    except Busy as error:
-        raise WebError(503, "busy", f"{str(error).capitalize()}. Try again.", {"Retry-After": "5"}) from error
+    place = "on the page that changes it"
+    account = current_account(request, authenticator, attempts, user.name, current, place)
     if account is None:
-        message = "Wrong password on the page that changes it"
-        security_event("password_refused", message, user=user.name, address=address, level=logging.WARNING)
         return _page(request, authenticator, user, gettext("The current password is wrong."))
+    address = authenticator.client_address(request)
     attempts.succeeded(user.name, address)
     if new != repeated:
         return _page(request, authenticator, user, gettext("The two new passwords are not the same."))

@@ -11,13 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from web.auth.account import LONGEST_NAME, Account
 from web.auth.csrf import check_csrf
-from web.auth.passwords import LONGEST, Busy
+from web.auth.passwords import LONGEST
 from web.auth.second_factors import LONGEST_CODE
 from web.auth.security_log import security_event
 from web.auth.users import Authenticator
 from web.http.dependencies import AuthenticatorDep, LoginAttemptsDep, SecondFactorsDep
-from web.http.errors import WebError
 from web.http.rendering import render
+from web.routes.password_check import checked_account, too_many_attempts
 from web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
@@ -54,10 +54,7 @@ def login(
     if wait:
         security_event("login_blocked", "Too many failed logins", user=user, address=address, level=logging.WARNING)
         raise too_many_attempts(wait)
-    try:
-        account = authenticator.accounts.check(name, password)
-    except Busy as error:
-        raise WebError(503, "busy", f"{str(error).capitalize()}. Try again.", {"Retry-After": "5"}) from error
+    account = checked_account(authenticator, name, password)
     if account is None:
         security_event("login_failed", "Wrong name or password", user=user, address=address, level=logging.WARNING)
         problem = gettext("The name or the password is wrong.")
@@ -147,13 +144,6 @@ def _waiting_account(request: Request, authenticator: Authenticator) -> Account 
 def _digest(account: Account) -> str:
     """Return what changes with the password and the role; the cookie can be read, so it holds no part of a hash."""
     return hashlib.sha256(account.fingerprint.encode()).hexdigest()
-
-
-def too_many_attempts(wait: int) -> WebError:
-    """Return the error for an attempt that must wait some seconds."""
-    minutes = -(-wait // 60)
-    message = f"Too many wrong passwords or codes. Try again in {minutes} minute{'s' * (minutes > 1)}."
-    return WebError(429, "too_many_logins", message, {"Retry-After": str(wait)})
 
 
 def own_path(path: str) -> str:

@@ -8,21 +8,21 @@ from starlette.responses import RedirectResponse, Response
 
 from web.auth.account import Account
 from web.auth.csrf import check_csrf
-from web.auth.login_attempts import LoginAttempts
-from web.auth.passwords import LONGEST, Busy
+from web.auth.passwords import LONGEST
 from web.auth.second_factors import LONGEST_CODE, SecondFactors, qr_code
 from web.auth.security_log import security_event
 from web.auth.users import Authenticator, User
 from web.http.dependencies import AuthenticatorDep, LoginAttemptsDep, SecondFactorsDep, Viewer
 from web.http.errors import WebError
 from web.http.rendering import render
-from web.routes.login import too_many_attempts
+from web.routes.password_check import current_account
 from web.translation import gettext
 
 router = APIRouter(prefix="/account/second-factor", include_in_schema=False)
 _Password = Annotated[str, Form(max_length=LONGEST)]
 _Code = Annotated[str, Form(max_length=LONGEST_CODE)]
 _Token = Annotated[str, Form()]
+_PLACE = "at the authenticator app"
 
 
 @router.get("")
@@ -48,7 +48,7 @@ def begin(
     account = _account(authenticator, user)
     if account.has_second_factor:
         return RedirectResponse("/account/second-factor", 303)
-    if not _is_password(request, authenticator, attempts, account, current):
+    if current_account(request, authenticator, attempts, account.name, current, _PLACE) is None:
         return _page(request, factors, account, gettext("The current password is wrong."))
     attempts.succeeded(account.name, authenticator.client_address(request))
     return _page(request, factors, account, secret=factors.begin(account.name))
@@ -97,7 +97,7 @@ def remove(
     account = _account(authenticator, user)
     if not account.has_second_factor:
         return RedirectResponse("/account/second-factor", 303)
-    if not _is_password(request, authenticator, attempts, account, current):
+    if current_account(request, authenticator, attempts, account.name, current, _PLACE) is None:
         return _page(request, factors, account, gettext("The current password is wrong."))
     if factors.accept(account.name, code) is None:
         _log(
@@ -123,21 +123,6 @@ def _account(authenticator: Authenticator, user: User) -> Account:
     if account is None:
         raise WebError(403, "not_allowed", f"{user.name} has no password here.")
     return account
-
-
-def _is_password(
-    request: Request, authenticator: Authenticator, attempts: LoginAttempts, account: Account, password: str
-) -> bool:
-    """Check the user's password; a wrong one counts as a failed login."""
-    if wait := attempts.begin(account.name, authenticator.client_address(request)):
-        raise too_many_attempts(wait)
-    try:
-        if authenticator.accounts.check(account.name, password) is not None:
-            return True
-    except Busy as error:
-        raise WebError(503, "busy", f"{str(error).capitalize()}. Try again.", {"Retry-After": "5"}) from error
-    _log(request, authenticator, account, "password_refused", "Wrong password at the authenticator app", refused=True)
-    return False
 
 
 def _log(
