@@ -4,33 +4,18 @@ import base64
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from results import runs
 from results.fingerprints import Fingerprint
 from results.runs import Counts
+from tests.browser.keyboard import PHOTOS
 from tests.browser.viewer import AXE, Viewer
 from tests.support.drawn_photos import SAMPLES
 from tests.support.running_desk import PASSWORD, RunningDesk
 from tests.support.seeded_results import Drawn, fill, unsure
 
-NEXT_OR_CLEAR = """before => document.getElementById("panel").dataset.photo !== before
-  || !document.getElementById("clear").hidden"""
-
-
-def shown(page: Page) -> str:
-    """Return the id of the photo on the screen, once there is one."""
-    page.wait_for_selector("#panel[data-photo]:visible")
-    return str(page.get_attribute("#panel", "data-photo"))
-
-
-def press(page: Page, *keys: str) -> str:
-    """Press keys, the last of which decides, and return the id of the next photo."""
-    before = shown(page)
-    for key in keys:
-        page.keyboard.press(key)
-    page.wait_for_function(NEXT_OR_CLEAR, arg=before)
-    return str(page.get_attribute("#panel", "data-photo"))
+shown, press = PHOTOS.shown, PHOTOS.press
 
 
 def test_thirty_photos_without_touching_the_mouse(desk: RunningDesk, viewer: Viewer) -> None:
@@ -79,32 +64,6 @@ def test_undo_goes_back_and_erases_nothing(desk: RunningDesk, viewer: Viewer) ->
     # The verdicts on two photos are two requests: either may arrive first.
     assert [kind for photo, kind in verdicts if photo == int(first)] == ["corrected", "undone", "confirmed"]
     assert [kind for photo, kind in verdicts if photo != int(first)] == ["confirmed", "undone"]
-
-
-# A verdict that is slow on its way: everything asked after it arrives before it.
-SLOW_VERDICTS = """const send = window.fetch;
-window.fetch = async (path, options) => {
-  if (path.endsWith("/verdict")) await new Promise((resolve) => setTimeout(resolve, 700));
-  return send(path, options);
-};"""
-
-
-def test_a_photo_whose_verdict_is_on_its_way_is_not_given_out_again(desk: RunningDesk, viewer: Viewer) -> None:
-    desk.add_night(8, alone=True)
-    page = viewer.page()
-    page.add_init_script(SLOW_VERDICTS)
-    page.goto(f"{desk.url}/review/photos")
-    seen = [shown(page)]
-    with page.expect_response("**/desk/claim"):
-        seen += [press(page, "Enter") for _ in range(2)]
-    expect(page.locator("#done")).to_have_text("2")
-    assert len(set(seen)) == 3
-    page.keyboard.press("u")
-    page.keyboard.press("u")
-    page.wait_for_function("first => document.getElementById('panel').dataset.photo === first", arg=seen[0])
-    expect(page.locator("#done")).to_have_text("0")
-    kinds = [kind for (kind,) in desk.rows("SELECT verdict FROM reviews ORDER BY id")]
-    assert kinds == ["confirmed", "confirmed", "undone", "undone"]
 
 
 def test_two_reviewers_never_see_the_same_photo(desk: RunningDesk, viewer: Viewer) -> None:

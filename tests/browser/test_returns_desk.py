@@ -6,31 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.keyboard import RETURNS
 from tests.browser.viewer import AXE, Viewer
 from tests.support.running_desk import PASSWORD, RunningDesk
 
-NEXT_OR_CLEAR = """before => document.getElementById("panel").dataset.return !== before
-  || !document.getElementById("clear").hidden"""
-SEEN = """() => {
-  const shown = document.querySelector("#frame img");
-  return !shown || (shown.complete && shown.naturalWidth > 0);
-}"""
-
-
-def shown(page: Page) -> str:
-    """Return the key of the return on the screen, once there is one and its picture is shown."""
-    page.wait_for_selector("#panel[data-return]:visible")
-    page.wait_for_function(SEEN)
-    return str(page.get_attribute("#panel", "data-return"))
-
-
-def press(page: Page, *keys: str) -> str:
-    """Press keys, the last of which decides, and return the key of the next return."""
-    before = shown(page)
-    for key in keys:
-        page.keyboard.press(key)
-    page.wait_for_function(NEXT_OR_CLEAR, arg=before)
-    return str(page.get_attribute("#panel", "data-return"))
+shown, press = RETURNS.shown, RETURNS.press
 
 
 def open_desk(desk: RunningDesk, viewer: Viewer, path: str = "/review", **more: Any) -> Page:
@@ -125,13 +105,13 @@ def test_a_key_that_is_held_counts_once_and_digits_go_by_their_place(desk: Runni
     for _ in range(8):  # Playwright marks all but the first as repeated
         page.keyboard.down("y")
     page.keyboard.up("y")
-    page.wait_for_function(NEXT_OR_CLEAR, arg=first)
+    RETURNS.wait_for_next(page, first)
     expect(page.locator("#done")).to_have_text("1")
     before = shown(page)
     page.keyboard.press("n")
     page.evaluate("""() => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
         { key: "'", code: "Digit4", bubbles: true, cancelable: true }))""")  # the 4 of a French keyboard
-    page.wait_for_function(NEXT_OR_CLEAR, arg=before)
+    RETURNS.wait_for_next(page, before)
     wait_for_rows(page, desk, "SELECT decision, reason FROM return_decisions ORDER BY id",
                   [("cleared", None), ("hold", "damaged")])  # fmt: skip
 
@@ -286,7 +266,7 @@ def test_a_phone_shows_photo_and_decision_without_scrolling(
         (part) => part.getBoundingClientRect().right > innerWidth).map((part) => part.outerHTML.slice(0, 80))""")
     before = shown(page)
     page.tap("#clear-return")
-    page.wait_for_function(NEXT_OR_CLEAR, arg=before)
+    RETURNS.wait_for_next(page, before)
 
 
 PAGES = ("/review", "/review?kind=repeat", "/review?asked=1", "/review/photos", "/returns", "/returns/r%3AR-5009")
