@@ -1,7 +1,11 @@
 """How a run is told to end before all photos had their turn."""
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
+from types import FrameType
 
 
 class StopReason(Enum):
@@ -52,3 +56,50 @@ class StopSignal:
         """
         if self._event.wait(seconds):
             raise Stopped
+
+
+@contextmanager
+def ends_in_time(stop: StopSignal, limit: float | None) -> Iterator[None]:
+    """End the run if the block takes longer than a limit.
+
+    Args:
+        stop: of the run.
+        limit: seconds; None sets no limit.
+    """
+    if limit is None:
+        yield
+        return
+    timer = threading.Timer(limit, stop.stop, [StopReason.TIME_LIMIT])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def obeys_signals(stop: StopSignal, stopped: threading.Event | None) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end the run, so that answers are stored; the second one ends the process.
+
+    Args:
+        stop: of the run.
+        stopped: is set by the signal as well, for a schedule that has to end; a run that begins after it ends at once.
+    """
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stop.stop(StopReason.INTERRUPTED)
+        if stopped is not None:
+            stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in previous:
+        signal.signal(number, handle)
+    if stopped is not None and stopped.is_set():
+        stop.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

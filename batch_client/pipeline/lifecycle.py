@@ -2,13 +2,11 @@
 
 import json
 import logging
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -33,7 +31,7 @@ from batch_client.sources.open import open_source
 from batch_client.sources.order_words import CategoryMap
 from batch_client.sources.shard import Shard
 from batch_client.sources.source import Source, count_files
-from batch_client.stop import StopReason, StopSignal
+from batch_client.stop import StopSignal, ends_in_time, obeys_signals
 from results import runs
 from results.database import Database, ResultsError
 from results.lock import run_lock
@@ -128,10 +126,16 @@ def _run_over(
     disposition = FileDisposition(settings.processed, settings.processed_dir, settings.quarantine_dir)
     words = CategoryMap.read(settings.category_map) if settings.category_map is not None else None
     options = RunOptions(
-        disposition, shard, name, resend, settings.settle_s, tuning.group, words, settings.match_threshold
+        disposition,
+        shard,
+        name,
+        resend,
+        settings.settle_s,
+        tuning.group,
+        words,
+        settings.match_threshold,
+        expects_photos=settings.expect_photos and not str(shard),  # a share may hold none
     )
-    if settings.expect_photos and not str(shard):  # a share may hold none
-        options = replace(options, expects_photos=True)
     stop = StopSignal()
     service = connect(settings, MOST_IN_FLIGHT)
     client = RetryingClient(service, stop, settings.service_patience_s, tuning.retry)
@@ -142,8 +146,8 @@ def _run_over(
     try:
         with (
             run_lock(database, str(shard)) as lock,
-            _obeys_signals(stop, stopped),
-            _ends_in_time(stop, settings.batch_time_limit_s),
+            obeys_signals(stop, stopped),
+            ends_in_time(stop, settings.batch_time_limit_s),
         ):
             total = _count(source, options, database)
             with progress(console, total) as show:
@@ -259,43 +263,6 @@ def _log(report: dict[str, Any], summary: RunSummary) -> None:
     level = logging.INFO if summary.exit_code == ExitCode.OK else logging.ERROR
     message = f"{counts} exit_code={summary.exit_code:d} seconds={summary.seconds:.1f} {summary.message or ''}".strip()
     log.log(level, "run %d: %s", summary.run_id, message, extra={"fields": {**run, **columns}})
-
-
-@contextmanager
-def _ends_in_time(stop: StopSignal, limit: float | None) -> Iterator[None]:
-    """End the run after so many seconds; None for never."""
-    if limit is None:
-        yield
-        return
-    timer = threading.Timer(limit, stop.stop, [StopReason.TIME_LIMIT])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def _obeys_signals(stop: StopSignal, stopped: threading.Event | None) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end the run, so that answers are stored; the second one ends the process."""
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        stop.stop(StopReason.INTERRUPTED)
-        if stopped is not None:
-            stopped.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in previous:
-        signal.signal(number, handle)
-    if stopped is not None and stopped.is_set():
-        stop.stop(StopReason.INTERRUPTED)  # the signal came before our handlers
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _text(url: object) -> str | None:
